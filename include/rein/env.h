@@ -1,0 +1,97 @@
+/*
+ * Environments: worlds that can score what a model says.
+ *
+ * An environment hands out tasks (pure functions of seed, split and index), states each as text, can say what a teacher
+ * would answer, and scores an answer. It sees text only: never a model, never token ids. The text of a model is
+ * untrusted input. All arithmetic is double precision with rein's own elementary functions, so a score has the same
+ * bits everywhere. Environments are immutable after create and may be shared between threads.
+ */
+#ifndef REIN_ENV_H
+#define REIN_ENV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "rein/status.h"
+
+struct rein_option; /* base/option.h: the environment's options */
+struct rein_str;    /* base/base.h: growing text */
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum rein_split { REIN_SPLIT_TRAIN, REIN_SPLIT_EVAL, REIN_SPLIT_FIXED } rein_split;
+
+enum { REIN_TASK_NUMBERS = 8, REIN_SCORE_PARTS = 16 };
+
+/** One problem. `key` identifies it: equal keys, equal problems; a GRPO group is G answers to one key. */
+typedef struct rein_task {
+    uint64_t key;
+    int64_t index;
+    double number[REIN_TASK_NUMBERS]; /* the environment's own, e.g. the initial state */
+} rein_task;
+
+typedef struct rein_named {
+    const char *name; /* static string */
+    double value;
+} rein_named;
+
+/** What an answer was worth. total is the sum of the components in their order, exactly. */
+typedef struct rein_score {
+    double total;
+    int n_component, n_metric;
+    rein_named component[REIN_SCORE_PARTS]; /* named parts of the reward */
+    rein_named metric[REIN_SCORE_PARTS];    /* facts that are no reward: cost, final_error, violations ... */
+    bool format_ok; /* the answer followed the grammar */
+    bool success;   /* the environment's own definition, never "parseable" */
+    const char *error; /* NULL, or why the answer is malformed (static string) */
+} rein_score;
+
+typedef struct rein_env rein_env;
+
+typedef struct rein_env_class {
+    const char *name, *summary;
+    const struct rein_option *options; /* table of the configuration struct */
+    int64_t n_options;
+    size_t config_size;
+
+    rein_status (*create)(rein_env **out, const void *config);
+    void (*destroy)(rein_env *env);
+
+    /** Task `index` of a split. TRAIN and EVAL never share a key; FIXED is a published list (REIN_ERR_ARG past its end). */
+    rein_status (*task)(const rein_env *env, uint64_t seed, rein_split split, int64_t index, rein_task *out);
+    int64_t (*fixed_count)(const rein_env *env);
+
+    /** The prompt as text, appended. */
+    rein_status (*prompt)(const rein_env *env, const rein_task *task, struct rein_str *out);
+    /** A teacher's answer (without end-of-sequence), appended. `draw` selects among its variants, e.g. operator skill. */
+    rein_status (*demonstrate)(const rein_env *env, uint64_t seed, const rein_task *task, int64_t draw,
+                               struct rein_str *out);
+    /** Score an answer. Malformed text is a score, not an error. */
+    rein_status (*score)(const rein_env *env, const rein_task *task, const char *text, size_t len, rein_score *out);
+
+    /** Reference policies that stand beside the model, e.g. "lqr", "zero", "teacher"; NULL-ended. */
+    const char *const *baselines;
+    rein_status (*baseline)(const rein_env *env, uint64_t seed, const rein_task *task, int which, struct rein_str *out);
+
+    /** One JSON object with all there is to plot about an answer (states, controls ...), appended. */
+    rein_status (*describe)(const rein_env *env, const rein_task *task, const char *text, size_t len,
+                            struct rein_str *out);
+} rein_env_class;
+
+/** First member of every environment's struct. */
+struct rein_env {
+    const rein_env_class *cls;
+};
+
+/** All environments of this build, NULL-ended. */
+const rein_env_class *const *rein_env_classes(void);
+/** By name, or NULL. */
+const rein_env_class *rein_env_find(const char *name);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
