@@ -1,0 +1,80 @@
+/*
+ * Reference linear layers: y = x w^T + b and its three gradients. The summed index of y and dx is cut at multiples of
+ * REIN_CHUNK; the gradients of w and b are summed over the row ranges of a plan.
+ */
+#include "cpu/ref.h"
+
+int64_t rein_ref_packed_size(int64_t N, int64_t K) { return (N + REIN_PANEL - 1) / REIN_PANEL * REIN_PANEL * K; }
+
+static int64_t packed_index(int64_t n, int64_t k, int64_t K) {
+    return n / REIN_PANEL * REIN_PANEL * K + k * REIN_PANEL + n % REIN_PANEL;
+}
+
+void rein_ref_pack(rein_device *dev, real *packed, const real *w, int64_t N, int64_t K) {
+    (void)dev;
+    int64_t padded = rein_ref_packed_size(N, 1);
+    for (int64_t n = 0; n < padded; n++)
+        for (int64_t k = 0; k < K; k++) packed[packed_index(n, k, K)] = n < N ? w[n * K + k] : 0;
+}
+
+static real linear_one(const real *x, const real *packed, int64_t n, int64_t K) {
+    real total = 0;
+    for (int64_t k0 = 0; k0 < K; k0 += REIN_CHUNK) {
+        real c = 0;
+        for (int64_t k = k0; k < ref_min(k0 + REIN_CHUNK, K); k++) c = real_fma(x[k], packed[packed_index(n, k, K)], c);
+        total = k0 == 0 ? c : total + c;
+    }
+    return total;
+}
+
+void rein_ref_linear(rein_device *dev, real *y, const real *x, int64_t ldx, const real *packed, const real *bias,
+                     int64_t M, int64_t N, int64_t K) {
+    (void)dev;
+    for (int64_t t = 0; t < M; t++) {
+        for (int64_t n = 0; n < N; n++) {
+            real v = linear_one(x + t * ldx, packed, n, K);
+            y[t * N + n] = bias ? v + bias[n] : v;
+        }
+    }
+}
+
+void rein_ref_linear_dx(rein_device *dev, real *dx, const real *dy, const real *w, int64_t M, int64_t N, int64_t K) {
+    (void)dev;
+    for (int64_t t = 0; t < M; t++) {
+        for (int64_t k = 0; k < K; k++) {
+            real total = 0;
+            for (int64_t n0 = 0; n0 < N; n0 += REIN_CHUNK) {
+                real c = 0;
+                for (int64_t n = n0; n < ref_min(n0 + REIN_CHUNK, N); n++) c = real_fma(dy[t * N + n], w[n * K + k], c);
+                total = n0 == 0 ? c : total + c;
+            }
+            dx[t * K + k] = total;
+        }
+    }
+}
+
+void rein_ref_linear_dw(rein_device *dev, real *dw, const real *dy, const real *x, int64_t ldx, const rein_plan *plan,
+                        int64_t N, int64_t K) {
+    (void)dev;
+    for (int64_t i = 0; i < plan->n; i++) {
+        for (int64_t n = 0; n < N; n++) {
+            for (int64_t k = 0; k < K; k++) {
+                real c = 0;
+                for (int64_t t = plan->range[i][0]; t < plan->range[i][1]; t++)
+                    c = real_fma(dy[t * N + n], x[t * ldx + k], c);
+                dw[n * K + k] += c;
+            }
+        }
+    }
+}
+
+void rein_ref_bias_grad(rein_device *dev, real *db, const real *dy, int64_t lddy, const rein_plan *plan, int64_t N) {
+    (void)dev;
+    for (int64_t i = 0; i < plan->n; i++) {
+        for (int64_t n = 0; n < N; n++) {
+            real c = 0;
+            for (int64_t t = plan->range[i][0]; t < plan->range[i][1]; t++) c += dy[t * lddy + n];
+            db[n] += c;
+        }
+    }
+}

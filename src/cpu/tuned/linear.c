@@ -1,0 +1,283 @@
+/*
+ * Linear layers: the product and its gradients are one blocked product over the micro-kernel of tile.h.
+ *
+ * The summed index is cut in chunks (of REIN_CHUNK, or the ranges of a plan); each chunk of each output is one call's
+ * chain. Blocking: threads divide the output in rectangles; in a rectangle, blocks of rows of A stay in L2 while strips
+ * of REIN_NR columns of B, packed when there are rows enough to pay for it, stay in L1.
+ */
+#include "cpu/tuned/tile.h"
+#include "cpu/tuned/tuned.h"
+
+enum {
+    BLOCK_ROWS = 192,    /* rows of A per block: 192 KB a chunk */
+    PACK_B_ROWS = 48,    /* rows from which copying a strip of B pays */
+    PACK_A_COLS = 64,    /* columns from which copying a block of A pays, */
+    PACK_A_STRIDE = 1024 /* and distance of its rows, unless they lie side by side, where it always does */
+};
+
+/* c (M, N; ldc) = or += the product of A(m, p) = a[m * sam + p * sap] and B(p, j) = b[j/32 * panel + p * ldb + j%32].
+ */
+typedef struct gemm {
+    const float *a;
+    int64_t sam, sap;
+    const float *b;
+    int64_t ldb, panel;
+    int padded; /* B may be read up to a multiple of 32 columns */
+    float *c;
+    int64_t ldc;
+    const float *bias;
+    int64_t M, N, K;
+    const rein_plan *plan; /* chunks of p, each added to c; NULL: multiples of REIN_CHUNK, the first one stored */
+} gemm;
+
+/* Rows [m0, m1) x columns [n0, n1) of c, and the chunk [p0, p1) of p; buffers of the thread. */
+typedef struct part {
+    int64_t m0, m1, n0, n1, p0, p1;
+    int64_t tiles, height, taller; /* tiles of rows: the first `taller` ones have height + 1 rows */
+    tile_mode mode;
+    const float *bias;
+    float *a; /* A_FLOATS: a block of A, tile after tile */
+    float *b; /* B_FLOATS: a strip of B, REIN_CHUNK x REIN_NR */
+} part;
+
+enum { A_FLOATS = BLOCK_ROWS * (REIN_CHUNK + REIN_W), B_FLOATS = REIN_CHUNK * REIN_NR };
+
+/* First row of tile i of a block, from the block's first. */
+REIN_INLINE int64_t tile_row(const part *r, int64_t i) { return i * r->height + min_i64(i, r->taller); }
+
+/* Where the packed tile i lies: k x rows or rows x k, and a vector of slack. */
+REIN_INLINE float *packed_tile(const part *r, int64_t i) {
+    return r->a + tile_row(r, i) * (r->p1 - r->p0) + i * REIN_W;
+}
+
+/* A block of A whose rows lie side by side: tiles of k x rows. A few cache lines of a few p at a time, so that they are
+ * used up even where they all fall in one set of the cache. Whole vectors are stored: what is too much falls on the
+ * next p of the tile, which is written later, or on the slack. */
+static void pack_columns(const gemm *g, const part *r) {
+    enum { TILES = 48 / REIN_MR, DEPTH = 8 };
+    for (int64_t i0 = 0; i0 < r->tiles; i0 += TILES) {
+        for (int64_t p0 = r->p0; p0 < r->p1; p0 += DEPTH) {
+            int64_t p1 = min_i64(p0 + DEPTH, r->p1);
+            for (int64_t i = i0; i < min_i64(i0 + TILES, r->tiles); i++) {
+                int64_t m = tile_row(r, i), rows = tile_row(r, i + 1) - m;
+                vmask mask = v_mask(rows);
+                float *to = packed_tile(r, i) + (p0 - r->p0) * rows;
+                const float *from = g->a + r->m0 + m + p0 * g->sap;
+                for (int64_t p = p0; p < p1; p++, to += rows, from += g->sap) v_store(to, v_loadm(mask, from));
+            }
+        }
+    }
+}
+
+/* A block of A, the summed index side by side: tiles of rows x k. */
+static void pack_rows(const gemm *g, const part *r) {
+    size_t size = (size_t)(r->p1 - r->p0) * sizeof(float);
+    for (int64_t i = 0; i < r->tiles; i++)
+        for (int64_t m = tile_row(r, i); m < tile_row(r, i + 1); m++)
+            memcpy(packed_tile(r, i) + (m - tile_row(r, i)) * (r->p1 - r->p0),
+                   g->a + (r->m0 + m) * g->sam + r->p0 * g->sap, size);
+}
+
+/* A strip of B, k rows of `cols` columns, as k rows of REIN_NR; missing columns are zero. */
+static void pack_strip(float *buf, const float *b, int64_t ldb, int64_t k, int64_t cols) {
+    vmask m0 = v_mask(cols), m1 = v_mask(cols - REIN_W);
+    if (cols >= REIN_NR) {
+        for (int64_t p = 0; p < k; p++) {
+            v_store(buf + p * REIN_NR, v_load(b + p * ldb));
+            v_store(buf + p * REIN_NR + REIN_W, v_load(b + p * ldb + REIN_W));
+        }
+        return;
+    }
+    for (int64_t p = 0; p < k; p++) {
+        v_store(buf + p * REIN_NR, v_loadm(m0, b + p * ldb));
+        v_store(buf + p * REIN_NR + REIN_W, v_loadm(m1, b + p * ldb + REIN_W));
+    }
+}
+
+/* A few rows by many columns: weights are streamed once. Returns the first column not done. */
+static int64_t wide_strips(const gemm *g, const part *r, rein_tile t) {
+    int64_t j = r->n0, limit = g->padded ? div_up(r->n1, 32) * 32 : r->n1, width = tile_width(t.rows);
+    for (; limit - j >= width; j += width) {
+        t.b = g->b + j / 32 * g->panel + r->p0 * g->ldb;
+        t.c = g->c + r->m0 * g->ldc + j;
+        t.cols = (int)min_i64(width, r->n1 - j);
+        t.bias = r->bias ? r->bias + j : NULL;
+        REIN_ISA(rein_tile_wide)(&t);
+    }
+    return min_i64(j, r->n1);
+}
+
+/* Columns [j, j + t.cols) of all rows of the part. */
+static void strip(const gemm *g, const part *r, rein_tile t, int64_t j, int packed_a, int edge) {
+    for (int64_t i = 0; i < r->tiles; i++) {
+        int64_t m = tile_row(r, i);
+        t.rows = (int)(tile_row(r, i + 1) - m);
+        t.c = g->c + (r->m0 + m) * g->ldc + j;
+        t.a = packed_a ? packed_tile(r, i) : g->a + (r->m0 + m) * g->sam + r->p0 * g->sap;
+        if (packed_a && g->sap != 1) t.sap = t.rows;
+        if (edge)
+            REIN_ISA(rein_tile_edge)(&t);
+        else
+            REIN_ISA(rein_tile_full)(&t);
+    }
+}
+
+static void block(const gemm *g, const part *r) {
+    rein_tile t = {.a = g->a + r->m0 * g->sam + r->p0 * g->sap,
+                   .sam = g->sam,
+                   .sap = g->sap,
+                   .ldb = g->ldb,
+                   .group = g->panel,
+                   .ldc = g->ldc,
+                   .k = r->p1 - r->p0,
+                   .mode = r->mode};
+    int64_t rows = r->m1 - r->m0, j = r->n0;
+    int pack_b = rows >= PACK_B_ROWS && g->ldb != REIN_NR;
+    int pack_a = rows > 3 && r->n1 - r->n0 >= PACK_A_COLS && (g->sap != 1 || g->sam >= PACK_A_STRIDE);
+    if (rows <= 3) {
+        t.rows = (int)rows;
+        j = wide_strips(g, r, t);
+    } else if (pack_a && g->sap != 1) {
+        pack_columns(g, r);
+    } else if (pack_a) {
+        pack_rows(g, r);
+        t.sam = t.k;
+    }
+    t.group = REIN_W;
+    for (; j < r->n1; j += REIN_NR) {
+        t.b = g->b + j / 32 * g->panel + j % 32 + r->p0 * g->ldb;
+        t.cols = (int)min_i64(REIN_NR, r->n1 - j);
+        t.bias = r->bias ? r->bias + j : NULL;
+        if (pack_b) {
+            pack_strip(r->b, t.b, g->ldb, t.k, g->padded ? REIN_NR : t.cols);
+            t.b = r->b;
+            t.ldb = REIN_NR;
+        }
+        strip(g, r, t, j, pack_a, t.cols < REIN_NR && !g->padded && !pack_b);
+    }
+}
+
+/* All chunks of the rectangle r. */
+static void rectangle(const gemm *g, part r) {
+    int64_t m0 = r.m0, rows = r.m1 - r.m0, blocks = div_up(rows, BLOCK_ROWS);
+    int64_t chunks = g->plan ? g->plan->n : div_up(g->K, REIN_CHUNK);
+    for (int64_t i = 0; i < chunks; i++) {
+        r.p0 = g->plan ? g->plan->range[i][0] : i * REIN_CHUNK;
+        r.p1 = g->plan ? g->plan->range[i][1] : min_i64(g->K, r.p0 + REIN_CHUNK);
+        r.mode = g->plan || i > 0 ? TILE_ADD : TILE_SET;
+        r.bias = i + 1 == chunks ? g->bias : NULL;
+        for (int64_t b = 0; b < blocks; b++) {
+            r.m0 = m0 + part_begin(rows, b, blocks);
+            r.m1 = m0 + part_begin(rows, b + 1, blocks);
+            r.tiles = div_up(r.m1 - r.m0, REIN_MR);
+            r.height = (r.m1 - r.m0) / r.tiles;
+            r.taller = (r.m1 - r.m0) % r.tiles;
+            block(g, &r);
+        }
+    }
+}
+
+/* Divide the output among the threads in `down` by threads / down rectangles: even work first, then little traffic. */
+static int grid_rows(const gemm *g, int threads) {
+    int best = 1;
+    int64_t least = INT64_MAX;
+    for (int down = 1; down <= threads; down++) {
+        if (threads % down) continue;
+        int64_t rows = div_up(div_up(g->M, REIN_MR), down) * REIN_MR;
+        int64_t cols = div_up(div_up(g->N, 32), threads / down) * 32;
+        int64_t cost = rows * cols * 16 + rows + cols;
+        if (cost < least) best = down;
+        least = min_i64(cost, least);
+    }
+    return best;
+}
+
+static void run_gemm(rein_device *dev, const gemm *g) {
+    int threads = parts_for(dev, 2 * g->M * g->N * g->K);
+    int down = grid_rows(g, threads), across = threads / down;
+    char *scratch = rein_device_scratch(dev, (A_FLOATS + B_FLOATS) * sizeof(float));
+    size_t stride = dev->scratch_bytes;
+    int64_t tiles = div_up(g->M, REIN_MR), panels = div_up(g->N, 32);
+#pragma omp parallel for schedule(static) num_threads(threads)
+    for (int i = 0; i < threads; i++) {
+        part r = {.m0 = part_begin(tiles, i / across, down) * REIN_MR,
+                  .m1 = min_i64(g->M, part_begin(tiles, i / across + 1, down) * REIN_MR),
+                  .n0 = part_begin(panels, i % across, across) * 32,
+                  .n1 = min_i64(g->N, part_begin(panels, i % across + 1, across) * 32)};
+        r.b = (float *)(void *)(scratch + (size_t)i * stride);
+        r.a = r.b + B_FLOATS;
+        rectangle(g, r);
+    }
+}
+
+int64_t REIN_ISA(rein_packed_size)(int64_t N, int64_t K) { return div_up(N, REIN_PANEL) * REIN_PANEL * K; }
+
+static void pack_panel(float *panel, const float *w, int64_t rows, int64_t K) {
+    v_transpose(panel, REIN_PANEL, w, K, rows, K);
+    for (int64_t k = 0; k < K && rows < REIN_PANEL; k++)
+        memset(panel + k * REIN_PANEL + rows, 0, (size_t)(REIN_PANEL - rows) * sizeof(float));
+}
+
+void REIN_ISA(rein_pack)(rein_device *dev, float *packed, const float *w, int64_t N, int64_t K) {
+    int threads = parts_for(dev, 8 * N * K);
+    int64_t panels = div_up(N, REIN_PANEL);
+#pragma omp parallel for schedule(static) num_threads(threads)
+    for (int64_t i = 0; i < panels; i++)
+        pack_panel(packed + i * REIN_PANEL * K, w + i * REIN_PANEL * K, min_i64(REIN_PANEL, N - i * REIN_PANEL), K);
+}
+
+void REIN_ISA(rein_linear)(rein_device *dev, float *y, const float *x, int64_t ldx, const float *packed,
+                           const float *bias, int64_t M, int64_t N, int64_t K) {
+    gemm g = {.a = x,
+              .sam = ldx,
+              .sap = 1,
+              .b = packed,
+              .ldb = REIN_PANEL,
+              .panel = REIN_PANEL * K,
+              .padded = 1,
+              .c = y,
+              .ldc = N,
+              .bias = bias,
+              .M = M,
+              .N = N,
+              .K = K};
+    run_gemm(dev, &g);
+}
+
+void REIN_ISA(rein_linear_dx)(rein_device *dev, float *dx, const float *dy, const float *w, int64_t M, int64_t N,
+                              int64_t K) {
+    gemm g = {.a = dy, .sam = N, .sap = 1, .b = w, .ldb = K, .panel = 32, .c = dx, .ldc = K, .M = M, .N = K, .K = N};
+    run_gemm(dev, &g);
+}
+
+void REIN_ISA(rein_linear_dw)(rein_device *dev, float *dw, const float *dy, const float *x, int64_t ldx,
+                              const rein_plan *plan, int64_t N, int64_t K) {
+    int64_t rows = 0;
+    for (int64_t i = 0; i < plan->n; i++) rows += plan->range[i][1] - plan->range[i][0];
+    gemm g = {.a = dy,
+              .sam = 1,
+              .sap = N,
+              .b = x,
+              .ldb = ldx,
+              .panel = 32,
+              .c = dw,
+              .ldc = K,
+              .M = N,
+              .N = K,
+              .K = rows,
+              .plan = plan};
+    run_gemm(dev, &g);
+}
+
+void REIN_ISA(rein_bias_grad)(rein_device *dev, float *db, const float *dy, int64_t lddy, const rein_plan *plan,
+                              int64_t N) {
+    (void)dev;
+    for (int64_t i = 0; i < plan->n; i++) {
+        for (int64_t n = 0; n < N; n += REIN_W) {
+            vmask m = v_mask(N - n);
+            vec c = v_zero();
+            for (int64_t t = plan->range[i][0]; t < plan->range[i][1]; t++) c = v_add(c, v_loadm(m, dy + t * lddy + n));
+            v_storem(m, db + n, v_add(v_loadm(m, db + n), c));
+        }
+    }
+}

@@ -1,0 +1,197 @@
+/*
+ * The op table: every arithmetic step of a model, forward and backward, with its exact order of operations.
+ *
+ * A device fills the table; `cpu-ref` (src/cpu/ref_*.c) is the specification as plain loops with fmaf, and every tuned
+ * table must give the same bits. Each output number is ONE fixed chain: blocking, threads and vector width only choose
+ * which outputs are computed where. The words used below:
+ *
+ *   chain      c = 0; c = fma(a, b, c) in ascending order of the summed index
+ *   chunked    the summed index is cut at multiples of 256; each chunk is a chain from zero; chunk sums are added in
+ *              ascending order with a plain add (the first chunk's sum starts the total)
+ *   tree16     16 strided partials p[i mod 16], each ascending from zero, then p[i] += p[i+8] (i<8), += p[i+4] (i<4),
+ *              += p[i+2] (i<2), p[0] + p[1]
+ *   plan       the row ranges ("chunks") over which weight gradients are summed, in order; each chunk is a chain from
+ *              zero over its rows, and its sum is added to the gradient with a plain add
+ *
+ * All arrays are f32, row-major, dense unless a leading dimension (ld, in floats) is given. Nothing aliases unless said.
+ * Rows of a batch are grouped in runs (one span of the token forest each), children before their parent (post-order).
+ * Letters: T rows, C width, H heads, K kv heads, D head size, F ffn width, V vocabulary, M x N x K of a product.
+ * A maximum that is zero is +0: `max + 0.0f`, so that its sign does not depend on the order of the search.
+ * Elementary functions exp, log are rein_expf and rein_logf of tensor/mathf.h, sqrt and division are IEEE.
+ */
+#ifndef REIN_TENSOR_OPS_H
+#define REIN_TENSOR_OPS_H
+
+#include <stdint.h>
+
+enum { REIN_CHUNK = 256, REIN_LANES = 16, REIN_PANEL = 32 };
+
+/** Row ranges of the weight-gradient sums; every range has at most REIN_CHUNK rows. Rows in no range do not count. */
+typedef struct rein_plan {
+    int64_t n;
+    const int64_t (*range)[2]; /* (n) [begin, end) rows of the batch */
+} rein_plan;
+
+/**
+ * Keys and values of one span, all layers. For layer l, its block starts at base + l * layer_stride and holds
+ *   keys   (K, panels, D, 16)   panel p, lane j: absolute position 16 * (pos0 / 16 + p) + j; unused lanes are zero
+ *   values (K, panels * 16, D)  row r: absolute position 16 * (pos0 / 16) + r
+ * The first cached position is pos0; panels is the capacity.
+ */
+typedef struct rein_seg {
+    float *base;
+    int64_t layer_stride;
+    int64_t pos0, n; /* positions [pos0, pos0 + n) are valid once the run's kv_store has run */
+    int64_t panels;
+} rein_seg;
+
+/**
+ * Consecutive rows of a batch that extend one span. seg[0 .. n_seg-1] is the path from the root to the span itself
+ * (last); seg i+1 starts where seg i ends. The row r of the run has absolute position pos + r.
+ */
+typedef struct rein_run {
+    int64_t row, n;      /* first row, number of rows */
+    int64_t pos;         /* absolute position of the first row */
+    const rein_seg *seg;
+    int64_t n_seg;
+    /* backward only */
+    int64_t parent;      /* index of the parent's run in the batch, > own index (post-order); -1: none in the batch */
+    int64_t root;        /* index of the last run of this run's tree (runs of a tree are consecutive) */
+    int context;         /* 1: forward only; rows take no gradient, dkv only collects the children's for a later pass */
+    float *dkv;          /* (K, 2, end, D) gradient of keys [.,0] and values [.,1] at positions [0, end = pos + n) */
+} rein_run;
+
+/** Sizes of the attention of one layer. Rows of qkv hold q (H, D), k (K, D), v (K, D): ld = (H + 2K) * D. */
+typedef struct rein_attn {
+    int64_t H, K, D;
+    int64_t layer;
+    int64_t ld;     /* leading dimension of qkv */
+    float scale;    /* 1/sqrt(D) */
+} rein_attn;
+
+/** One log-prob to read from a row of logits. Reads are sorted by row; reads of one row by id of the reader. */
+typedef struct rein_read {
+    int64_t row;           /* row of the logits block */
+    int32_t target;        /* id whose log-prob is wanted */
+    int32_t n_kept;        /* 0: whole vocabulary; else the sampler's kept set */
+    const int32_t *kept;   /* (n_kept) ascending ids, target among them */
+    float temperature;     /* > 0 */
+} rein_read;
+
+typedef struct rein_adamw_args {
+    float lr, beta1, beta2, eps, weight_decay;
+    float bias1, bias2; /* 1 - beta^t, computed in f64 by the caller */
+    float grad_scale;   /* clip coefficient, 1 if none */
+} rein_adamw_args;
+
+/** Opaque per-device context: thread count and scratch. */
+typedef struct rein_device rein_device;
+
+typedef struct rein_ops {
+    const char *name;
+
+    /* ---- linear: y = x w^T + b ---- */
+
+    /** Floats of a packed weight (N, K): ceil(N / 32) panels of K x 32, zero padded: p[(n/32) * 32K + k * 32 + n%32]. */
+    int64_t (*packed_size)(int64_t N, int64_t K);
+    void (*pack)(rein_device *dev, float *packed, const float *w, int64_t N, int64_t K);
+    /** y[t,n] = chunked over k of x[t,k] w[n,k]; then + bias[n] if bias. x has leading dimension ldx >= K, y is dense. */
+    void (*linear)(rein_device *dev, float *y, const float *x, int64_t ldx, const float *packed, const float *bias,
+                   int64_t M, int64_t N, int64_t K);
+    /** dx[t,k] = chunked over n of dy[t,n] w[n,k]; w row-major (N, K). */
+    void (*linear_dx)(rein_device *dev, float *dx, const float *dy, const float *w, int64_t M, int64_t N, int64_t K);
+    /** dw[n,k] += by plan: chain over rows t of dy[t,n] x[t,k]. x has leading dimension ldx. */
+    void (*linear_dw)(rein_device *dev, float *dw, const float *dy, const float *x, int64_t ldx, const rein_plan *plan,
+                      int64_t N, int64_t K);
+    /** db[n] += by plan: sum (plain adds from zero) over rows of dy[t,n]. dy has leading dimension lddy >= N. */
+    void (*bias_grad)(rein_device *dev, float *db, const float *dy, int64_t lddy, const rein_plan *plan, int64_t N);
+
+    /* ---- RMSNorm (Zhang & Sennrich 2019, arXiv:1910.07467) over M rows of R consecutive segments of C floats ---- */
+
+    /** rstd[t,r] = 1 / sqrt(tree16 of fma(x,x,.) / C + eps); y = (x * rstd) * w. x and y have leading dimensions
+     *  ldx, ldy >= R * C; rstd is (M, R) and may be NULL; y may be x. */
+    void (*rmsnorm)(rein_device *dev, float *y, int64_t ldy, float *rstd, const float *x, int64_t ldx, const float *w,
+                    int64_t M, int64_t R, int64_t C, float eps);
+    /** xh = x * rstd; g = dy * w; c = tree16 of fma(g, xh, .) / C; dx = rstd * fma(-xh, c, g), added to dx (plain add)
+     *  if `add`, else stored; dx may be dy. dx and dy share the leading dimension ld, x has ldx.
+     *  dw[j] += by plan: over rows, then segments in order: fma(dy, xh, .). Reads dy before dx is written. */
+    void (*rmsnorm_bwd)(rein_device *dev, float *dx, float *dw, const float *dy, int64_t ld, const float *x, int64_t ldx,
+                        const float *w, const float *rstd, const rein_plan *plan, int64_t M, int64_t R, int64_t C, int add);
+
+    /* ---- rotary embedding (Su et al. 2021, arXiv:2104.09864), half-split form, in place ---- */
+
+    /** cs (n_pos, D/2, 2) holds cos, sin. For each row t and each of its n_head segments of D at x + t*ld: with a = x[i],
+     *  b = x[i+D/2]: x[i] = fma(-b, s, a * c), x[i+D/2] = fma(a, s, b * c); inverse: s is negated. pos is (M). */
+    void (*rope)(rein_device *dev, float *x, int64_t ld, const int64_t *pos, const float *cs, int64_t M, int64_t n_head,
+                 int64_t D, int inverse);
+
+    /* ---- SwiGLU (Shazeer 2020, arXiv:2002.05202): rows of gu are gate (F) then up (F) ---- */
+
+    /** s = 1 / (1 + exp(-g)); act = (g * s) * u. */
+    void (*swiglu)(rein_device *dev, float *act, const float *gu, int64_t M, int64_t F);
+    /** du = dact * (g * s); dg = (dact * u) * (s * fma(g, 1 - s, 1)). dgu may be gu. */
+    void (*swiglu_bwd)(rein_device *dev, float *dgu, const float *dact, const float *gu, int64_t M, int64_t F);
+
+    /** y = a + b, elementwise; y may be a or b. */
+    void (*add)(rein_device *dev, float *y, const float *a, const float *b, int64_t n);
+
+    /* ---- embedding ---- */
+
+    void (*embed)(rein_device *dev, float *y, const float *w, const int32_t *ids, int64_t M, int64_t C);
+    /** dw[ids[t]] += dx[t], plain adds in order of the rows, over the rows of the plan only. */
+    void (*embed_bwd)(rein_device *dev, float *dw, const float *dx, const int32_t *ids, const rein_plan *plan, int64_t C);
+
+    /* ---- attention over the forest (causal, grouped-query: query head h reads kv head h / (H/K)) ---- */
+
+    /** Copy k and v of every row of every run into the run's own segment (the last one) at its position. */
+    void (*kv_store)(rein_device *dev, const rein_run *runs, int64_t n_runs, const float *qkv, rein_attn a);
+    /** o[t,h,:] for every row t at position p over positions j = 0..p of its path:
+     *    s_j = (chain over d of q[d] k_j[d]) * scale;  m = max s_j;  e_j = exp(s_j - m);  z = tree16 over absolute j of e_j
+     *    o[d] = (chunked over absolute j of e_j v_j[d]) / z
+     *  stat (T, H, 2) receives m and 1 / z unless NULL. o is (T, H * D) dense. */
+    void (*attention)(rein_device *dev, float *o, float *stat, const rein_run *runs, int64_t n_runs, const float *qkv,
+                      rein_attn a);
+    /** Gradient with respect to q, k, v of every non-context row, into dqkv (T, ld; rows of context runs get zeros).
+     *  With P_j = exp(s_j - m) * (1/z), delta = tree16 over d of fma(do[d], o[d], .), for each row t and head h:
+     *    dP_j = chain over d of do[d] v_j[d];  dS_j = (P_j * (dP_j - delta)) * scale;  dq[d] = chunked over j of dS_j k_j[d]
+     *  Each run's own contribution to its path, from zero: for each kv head: over (query head ascending, then row):
+     *    dk_j[d] = fma(dS_j, q[d], .), dv_j[d] = fma(P_j, do[d], .)
+     *  Runs in post-order: run.dkv += own contribution (plain add, after what its children added); then positions
+     *  [0, first position of the run's own span in this batch) are added to the parent's dkv (plain add) and, unless the
+     *  run is context, the rest is written to the k and v slots of its rows. dkv holds zeros or what earlier passes
+     *  collected. A context run adds and passes on nothing: its dkv waits for the pass that has the span as a member. */
+    void (*attention_bwd)(rein_device *dev, float *dqkv, const float *d_o, const float *o, const float *stat,
+                          const rein_run *runs, int64_t n_runs, const float *qkv, rein_attn a);
+
+    /* ---- log-softmax and gather over a block of logits rows (block, V) ---- */
+
+    /** For each read i, with z_v = logits[row, v] / temperature over v in the kept set (or all):
+     *    m = max z_v;  e_v = exp(z_v - m);  S = tree16 over v (absolute id mod 16) of e_v;  l = log(S)
+     *    logp[i] = (z_target - m) - l;   stat (n, 2): m, l
+     *    entropy[i] = l - (tree16 over v of fma(e_v, z_v - m, .)) / S, unless entropy is NULL. */
+    void (*logprob)(rein_device *dev, float *logp, float *stat, float *entropy, const float *logits, const rein_read *reads,
+                    int64_t n_reads, int64_t V);
+    /** dlogits (rows, V): zeroed, then for each read in order, with p_v = exp((z_v - m) - l) over its kept set:
+     *    dlogits[row, v] += (g_i * ((v == target) - p_v)) / temperature   where g_i = dlogp[i] (gradient of the loss
+     *  with respect to logp i). dlogits must not be logits. */
+    void (*logprob_bwd)(rein_device *dev, float *dlogits, const float *dlogp, const float *stat, const float *logits,
+                        const rein_read *reads, int64_t n_reads, int64_t rows, int64_t V);
+
+    /** e[v] = exp(z_v - max z) of one row (V), z_v = row[v] / temperature: what a sampler draws from. Runs in the calling
+     *  thread, so that rows may be drawn by several threads at once. */
+    void (*softmax_terms)(float *e, const float *row, float temperature, int64_t V);
+
+    /* ---- optimiser ---- */
+
+    /** AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101), elementwise:
+     *    g = grad * grad_scale;  p = p * (1 - lr * wd);  m = fma(1 - beta1, g - m, m);
+     *    v = fma((1 - beta2) * g, g, v * beta2);  p = fma(-(lr / bias1), m / (sqrt(v) / sqrt(bias2) + eps), p)
+     *  The scalars 1 - lr*wd, 1 - beta, lr / bias1, sqrt(bias2) are f32 operations done once. */
+    void (*adamw)(rein_device *dev, float *p, float *m, float *v, const float *grad, int64_t n, rein_adamw_args a);
+    /** blocks[i] = sum of squares of x[4096 i ..] in f64: 16 strided partials of fma, tree16; ceil(n / 4096) blocks. */
+    void (*sumsq)(rein_device *dev, double *blocks, const float *x, int64_t n);
+    /** Number of elements i with a[i] != b[i] (bits). */
+    int64_t (*count_diff)(rein_device *dev, const float *a, const float *b, int64_t n);
+} rein_ops;
+
+#endif
