@@ -1,0 +1,37 @@
+/*
+ * Regular expressions of tokenizer.json files (Oniguruma, Unicode) on PCRE2 with its JIT compiler.
+ *
+ * A pattern is translated construct by construct. Whatever the two engines read differently, or is not known to be read
+ * alike, is refused: `\s` is White_Space (PCRE2's own also takes U+180E), `\w`, `\d` and script names become explicit
+ * classes, and `^`, `$`, `\b`, nested classes, back references and inline flags but (?i:...) are errors.
+ */
+#ifndef REIN_TEXT_REGEX_H
+#define REIN_TEXT_REGEX_H
+
+#include "base/base.h"
+
+typedef struct rein_regex rein_regex;                 /* constant: threads may share one */
+typedef struct rein_regex_scratch rein_regex_scratch; /* one per thread, serves any rein_regex */
+
+/** REIN_ERR_ARG names the construct and its offset. Caller owns *out. */
+REIN_NODISCARD rein_status rein_regex_compile(rein_regex **out, const char *pattern, size_t len);
+void rein_regex_destroy(rein_regex *regex);
+
+REIN_NODISCARD rein_status rein_regex_scratch_create(rein_regex_scratch **out);
+void rein_regex_scratch_destroy(rein_regex_scratch *scratch);
+
+typedef struct rein_regex_match {
+    size_t begin, end;
+    bool found;
+} rein_regex_match;
+
+/**
+ * First match that starts at or after `from` (a character's start).
+ *
+ * @param text  well-formed UTF-8, `len` bytes.
+ * @return REIN_ERR_ARG if the engine gives up on this text (its backtracking limit).
+ */
+REIN_NODISCARD rein_status rein_regex_find(rein_regex_match *out, const rein_regex *regex, rein_regex_scratch *scratch,
+                                           const char *text, size_t len, size_t from);
+
+#endif
