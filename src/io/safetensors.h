@@ -1,0 +1,115 @@
+/*
+ * Safetensors: named tensors in a file that is mapped, never parsed by trust (format: huggingface/safetensors).
+ *
+ * A file is an 8-byte little-endian header length, a JSON header {name: {dtype, shape, data_offsets}} and the data.
+ * Every byte of the data belongs to exactly one tensor: holes, overlaps, ranges outside the file, sizes that disagree
+ * with dtype and shape, and duplicate names are REIN_ERR_FORMAT with file, tensor and byte offset. Weights stay where
+ * the file has them; views point into the map.
+ */
+#ifndef REIN_IO_SAFETENSORS_H
+#define REIN_IO_SAFETENSORS_H
+
+#include "base/base.h"
+
+enum { REIN_TENSOR_DIMS = 8 };
+
+typedef enum rein_dtype {
+    REIN_F32,
+    REIN_F16,
+    REIN_BF16,
+    REIN_F64,
+    REIN_I8,
+    REIN_I16,
+    REIN_I32,
+    REIN_I64,
+    REIN_U8,
+    REIN_U16,
+    REIN_U32,
+    REIN_U64,
+    REIN_BOOL
+} rein_dtype;
+
+/** Bytes of one element. */
+int64_t rein_dtype_size(rein_dtype dtype);
+/** As in the file: "F32", "BF16" ... */
+const char *rein_dtype_name(rein_dtype dtype);
+
+/** A tensor of an open file; all pointers are borrowed from it. */
+typedef struct rein_tensor_view {
+    const char *name;
+    rein_dtype dtype;
+    int n_dim;
+    int64_t shape[REIN_TENSOR_DIMS];
+    const void *data; /* n elements, row-major, little-endian; aligned to the element only, e.g. 4 bytes for F32 */
+    int64_t n;        /* product of shape; 1 for a scalar */
+    const char *file; /* path of the file that holds it */
+} rein_tensor_view;
+
+typedef struct rein_tensors rein_tensors;
+
+/**
+ * Map a file, or all files of a model directory: model.safetensors, else those of model.safetensors.index.json.
+ *
+ * @param path  a file, or a directory. Of a directory with an index, every name of the weight map must be in the shard
+ *              that the map says, and every tensor of a shard must be in the map.
+ * @return REIN_ERR_IO, or REIN_ERR_FORMAT naming file, tensor and byte offset.
+ */
+REIN_NODISCARD rein_status rein_tensors_open(rein_tensors **out, const char *path);
+void rein_tensors_close(rein_tensors *t);
+
+int64_t rein_tensors_count(const rein_tensors *t);
+/** The i-th tensor in bytewise order of names. */
+const rein_tensor_view *rein_tensors_at(const rein_tensors *t, int64_t i);
+/** By name, or NULL. */
+const rein_tensor_view *rein_tensors_find(const rein_tensors *t, const char *name);
+/** Value of a `__metadata__` key (of the first file that has it), or NULL. */
+const char *rein_tensors_metadata(const rein_tensors *t, const char *key);
+
+/** Path and size of the i-th mapped file, or NULL past the last. */
+const char *rein_tensors_file(const rein_tensors *t, int64_t i, int64_t *bytes);
+
+/** The tensor, REIN_ERR_FORMAT unless it is there with exactly this shape. */
+REIN_NODISCARD rein_status rein_tensors_require(const rein_tensor_view **out, const rein_tensors *t, const char *name,
+                                                const int64_t *shape, int n_dim);
+
+/** Widen to (v->n) floats. F32, F16 and BF16 are exact; F64 must be representable as f32 or is REIN_ERR_NUMERIC. Other
+ *  dtypes are REIN_ERR_FORMAT. */
+REIN_NODISCARD rein_status rein_tensor_to_f32(float *dst, const rein_tensor_view *v);
+
+/** Conversions of one element; to 16 bits: round to nearest, ties to even, NaN stays NaN, overflow is infinity. */
+float rein_f16_to_f32(uint16_t bits);
+float rein_bf16_to_f32(uint16_t bits);
+uint16_t rein_f32_to_f16(float x);
+uint16_t rein_f32_to_bf16(float x);
+
+/** A tensor to write. Exactly one of `f32` and `raw` is set (both may be NULL if a shape entry is 0). */
+typedef struct rein_tensor_out {
+    const char *name; /* UTF-8, unique */
+    rein_dtype dtype; /* in the file; with f32 data: F32, F16 or BF16 */
+    int n_dim;
+    int64_t shape[REIN_TENSOR_DIMS];
+    const float *f32; /* converted to dtype */
+    const void *raw;  /* bytes in dtype already */
+} rein_tensor_out;
+
+/**
+ * Write a file; same list, same bytes. It appears complete or not at all.
+ *
+ * @param list            (n) tensors, stored in this order. Elements wider than their predecessors are aligned only if
+ *                        the list goes from wide to narrow dtypes; files of one dtype always are.
+ * @param metadata_pairs  key, value, key, value, ..., NULL; or NULL for {"format":"pt"}.
+ * @return REIN_ERR_ARG (bad list), REIN_ERR_IO.
+ */
+REIN_NODISCARD rein_status rein_tensors_write(const char *path, const rein_tensor_out *list, int64_t n,
+                                              const char *const *metadata_pairs);
+
+/**
+ * Write model.safetensors into an existing directory, or, if the data exceed max_bytes, shards
+ * model-00001-of-0000N.safetensors with model.safetensors.index.json (written last).
+ *
+ * @param max_bytes  largest data size of a shard; 0: one file. A tensor larger than that gets a shard of its own.
+ */
+REIN_NODISCARD rein_status rein_tensors_write_model(const char *dir, const rein_tensor_out *list, int64_t n,
+                                                    int64_t max_bytes);
+
+#endif
