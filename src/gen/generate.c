@@ -1,0 +1,419 @@
+/* Batched generation over the token forest; see generate.h. */
+#include "gen/generate.h"
+
+#include <math.h>
+#include <omp.h>
+#include <string.h>
+
+#include "model/leaf.h"
+
+enum { PREFILL_ROWS = 4096 };
+
+const char *rein_finish_name(rein_finish f) {
+    return f == REIN_FINISH_EOS ? "eos" : f == REIN_FINISH_STOP ? "stop" : "length";
+}
+
+/* A prompt while any of its sequences is alive. */
+typedef struct prompt_state {
+    float *kv;      /* its segment's memory; NULL before prefill and after its last sequence */
+    float *logits;  /* (V) at its last token */
+    rein_seg seg;
+    int64_t alive;  /* sequences that have not finished */
+} prompt_state;
+
+typedef struct slot {
+    int64_t seq; /* -1: free */
+    float *kv;
+    rein_seg path[2]; /* prompt, own tokens */
+    rein_str tail;    /* text so far, for stop strings */
+} slot;
+
+typedef struct engine {
+    rein_gen *gen;
+    const rein_model *model;
+    const rein_gen_prompt *prompt;
+    const rein_gen_options *opt;
+    prompt_state *ps;
+    slot *slot;
+    int64_t n_slot, next, done, tokens;
+    rein_pass pass;
+    rein_batch batch;
+    int64_t *row;       /* (n_slot) rows of the batch to read */
+    int64_t *which;     /* (n_slot) slot of each row */
+    rein_read *read;    /* (n_slot) */
+    float *value;       /* (2, n_slot) log-probs, and the op's (2, n_slot) stat behind */
+    float *terms;              /* (threads, V) */
+    rein_candidate *order;     /* (threads, V) if the options truncate */
+    int32_t *kept;      /* (n_slot, V) */
+    int64_t *n_kept;    /* (n_slot) */
+    int32_t *chosen;    /* (n_slot) */
+} engine;
+
+/* ---- set-up ---- */
+
+static rein_status check(const rein_model *m, const rein_gen_prompt *p, int64_t n, const rein_gen_options *o) {
+    if (o->max_new_tokens < 1) return rein_fail(REIN_ERR_ARG, "max_new_tokens %lld: must be at least 1", (long long)o->max_new_tokens);
+    if (o->n_stop > 0 && !o->tokenizer)
+        return rein_fail(REIN_ERR_ARG, "stop strings need a tokenizer; this model has none");
+    for (int64_t i = 0; i < n; i++) {
+        if (p[i].n < 1 || p[i].samples < 1) return rein_fail(REIN_ERR_ARG, "prompt %lld is empty", (long long)i);
+        if (p[i].n + o->max_new_tokens > m->n_pos)
+            return rein_fail(REIN_ERR_ARG, "prompt %lld: %lld tokens and %lld new ones exceed the model's %lld positions",
+                             (long long)i, (long long)p[i].n, (long long)o->max_new_tokens, (long long)m->n_pos);
+        for (int64_t t = 0; t < p[i].n; t++)
+            if (p[i].ids[t] < 0 || p[i].ids[t] >= m->cfg.V)
+                return rein_fail(REIN_ERR_ARG, "prompt %lld: id %d at %lld is outside the vocabulary of %lld",
+                                 (long long)i, p[i].ids[t], (long long)t, (long long)m->cfg.V);
+    }
+    return REIN_OK;
+}
+
+static rein_status make_sequences(engine *e, int64_t n_prompts) {
+    rein_gen *g = e->gen;
+    int64_t most = e->opt->max_new_tokens, n = 0;
+    for (int64_t i = 0; i < n_prompts; i++) n += e->prompt[i].samples;
+    REIN_TRY(rein_arena_alloc(&g->arena, &g->seq, (size_t)n * sizeof *g->seq));
+    REIN_TRY(rein_arena_alloc(&g->arena, &g->kept_of, (size_t)n * sizeof *g->kept_of));
+    for (int64_t i = 0; i < n_prompts; i++)
+        for (uint32_t k = 0; k < e->prompt[i].samples; k++) {
+            rein_gen_sequence *s = &g->seq[g->n_seq++];
+            *s = (rein_gen_sequence){.prompt = i, .sample = k};
+            REIN_TRY(rein_arena_alloc(&g->arena, &s->ids, (size_t)most * sizeof *s->ids));
+            REIN_TRY(rein_arena_alloc(&g->arena, &s->logp, (size_t)most * sizeof *s->logp));
+            REIN_TRY(rein_arena_alloc(&g->arena, &s->logp_full, (size_t)most * sizeof *s->logp));
+            REIN_TRY(rein_arena_alloc(&g->arena, &s->kept_first, (size_t)(most + 1) * sizeof *s->kept_first));
+            for (int64_t t = 0; t < most; t++) s->logp[t] = s->logp_full[t] = NAN;
+        }
+    return REIN_OK;
+}
+
+static rein_status make_slots(engine *e, int64_t n_prompts) {
+    const rein_model *m = e->model;
+    int64_t V = m->cfg.V, panels = 1;
+    e->n_slot = e->gen->n_seq < e->opt->max_batch ? e->gen->n_seq : e->opt->max_batch;
+    for (int64_t i = 0; i < n_prompts; i++) {
+        int64_t need = rein_seg_panels(e->prompt[i].n, e->opt->max_new_tokens);
+        if (need > panels) panels = need;
+    }
+    REIN_TRY(rein_alloc(&e->ps, n_prompts, sizeof *e->ps));
+    REIN_TRY(rein_alloc(&e->slot, e->n_slot, sizeof *e->slot));
+    for (int64_t i = 0; i < e->n_slot; i++) {
+        e->slot[i].seq = -1;
+        REIN_TRY(rein_alloc(&e->slot[i].kv, rein_seg_floats(m, panels), sizeof(float)));
+    }
+    REIN_TRY(rein_alloc(&e->row, e->n_slot, sizeof *e->row));
+    REIN_TRY(rein_alloc(&e->which, e->n_slot, sizeof *e->which));
+    REIN_TRY(rein_alloc(&e->read, e->n_slot, sizeof *e->read));
+    REIN_TRY(rein_alloc(&e->value, 3 * e->n_slot, sizeof *e->value));
+    REIN_TRY(rein_alloc(&e->terms, m->dev->threads * V, sizeof *e->terms));
+    if (rein_sampling_truncates(&e->opt->sampling)) {
+        REIN_TRY(rein_alloc(&e->order, m->dev->threads * V, sizeof *e->order));
+        REIN_TRY(rein_alloc(&e->kept, e->n_slot * V, sizeof *e->kept));
+    }
+    REIN_TRY(rein_alloc(&e->n_kept, e->n_slot, sizeof *e->n_kept));
+    REIN_TRY(rein_alloc(&e->chosen, e->n_slot, sizeof *e->chosen));
+    for (int64_t i = 0; i < n_prompts; i++) e->ps[i].alive = e->prompt[i].samples;
+    return rein_pass_init(&e->pass, m, false);
+}
+
+static void engine_deinit(engine *e, int64_t n_prompts) {
+    for (int64_t i = 0; e->ps && i < n_prompts; i++) {
+        rein_free(e->ps[i].kv);
+        rein_free(e->ps[i].logits);
+    }
+    for (int64_t i = 0; e->slot && i < e->n_slot; i++) {
+        rein_free(e->slot[i].kv);
+        rein_str_deinit(&e->slot[i].tail);
+    }
+    rein_free(e->ps);
+    rein_free(e->slot);
+    rein_free(e->row);
+    rein_free(e->which);
+    rein_free(e->read);
+    rein_free(e->value);
+    rein_free(e->terms);
+    rein_free(e->order);
+    rein_free(e->kept);
+    rein_free(e->n_kept);
+    rein_free(e->chosen);
+    rein_pass_deinit(&e->pass);
+    rein_batch_deinit(&e->batch);
+}
+
+/* ---- prefill: prompts not yet computed, each once for all its sequences ---- */
+
+static rein_status add_prompt_rows(engine *e, int64_t p) {
+    const rein_model *m = e->model;
+    const rein_gen_prompt *pr = &e->prompt[p];
+    prompt_state *ps = &e->ps[p];
+    rein_batch *b = &e->batch;
+    int64_t panels = rein_seg_panels(0, pr->n);
+    REIN_TRY(rein_alloc(&ps->kv, rein_seg_floats(m, panels), sizeof(float)));
+    REIN_TRY(rein_alloc(&ps->logits, m->cfg.V, sizeof(float)));
+    ps->seg = (rein_seg){.base = ps->kv, .layer_stride = rein_seg_floats(m, panels) / m->cfg.L, .n = pr->n, .panels = panels};
+    REIN_TRY(rein_batch_reserve(b, b->T + pr->n, b->n_runs + 1));
+    b->runs[b->n_runs++] = (rein_run){.row = b->T, .n = pr->n, .seg = &ps->seg, .n_seg = 1, .parent = -1};
+    for (int64_t t = 0; t < pr->n; t++) {
+        b->ids[b->T] = pr->ids[t];
+        b->pos[b->T++] = t;
+    }
+    return REIN_OK;
+}
+
+static rein_status read_prompt_logits(engine *e, int64_t first) {
+    int64_t p = first;
+    for (int64_t i = 0; i < e->batch.n_runs; i++) {
+        const rein_run *r = &e->batch.runs[i];
+        int64_t row = r->row + r->n - 1;
+        float *logits;
+        while (r->seg != &e->ps[p].seg) p++;
+        REIN_TRY(rein_head_logits(&e->pass, &row, 1, &logits));
+        memcpy(e->ps[p].logits, logits, (size_t)e->model->cfg.V * sizeof(float));
+    }
+    return REIN_OK;
+}
+
+/* Compute prompts [first, last], as many at a time as fit. */
+static rein_status prefill(engine *e, int64_t first, int64_t last) {
+    for (int64_t p = first; p <= last;) {
+        int64_t begin = p;
+        e->batch.T = e->batch.n_runs = 0;
+        for (; p <= last && (e->batch.n_runs == 0 || e->batch.T + e->prompt[p].n <= PREFILL_ROWS); p++)
+            if (!e->ps[p].kv) REIN_TRY(add_prompt_rows(e, p));
+        if (e->batch.n_runs == 0) continue;
+        REIN_TRY(rein_pass_forward(&e->pass, &e->batch));
+        REIN_TRY(read_prompt_logits(e, begin));
+        e->gen->prefill_rows += e->batch.T;
+    }
+    return REIN_OK;
+}
+
+/* ---- choosing ---- */
+
+static bool all_finite(const float *x, int64_t n) {
+    float worst = 0; /* stays 0: any number times 0 is 0 unless it is not finite */
+    for (int64_t i = 0; i < n; i++) worst += x[i] * 0.0f;
+    return worst == 0.0f;
+}
+
+/* Sample one token for each of n sequences from its row of logits; e->which and e->read[].row are set. */
+static rein_status choose(engine *e, const float *logits, int64_t n) {
+    const rein_gen_options *o = e->opt;
+    int64_t V = e->model->cfg.V;
+    int bad = 0;
+#pragma omp parallel for schedule(static) num_threads(e->model->dev->threads) reduction(| : bad)
+    for (int64_t i = 0; i < n; i++) {
+        const rein_gen_sequence *s = &e->gen->seq[e->slot[e->which[i]].seq];
+        const float *row = logits + e->read[i].row * V;
+        if (!all_finite(row, V)) {
+            bad = 1;
+            continue;
+        }
+        double u = rein_random_uniform(o->seed, o->stream, o->step, e->prompt[s->prompt].id, s->sample, (uint32_t)s->n);
+        int64_t mine = omp_get_thread_num() * V;
+        e->chosen[i] = rein_sample(e->model->dev->ops, row, V, &o->sampling, u, e->terms + mine,
+                                   e->order ? e->order + mine : NULL, e->kept ? e->kept + i * V : NULL, &e->n_kept[i]);
+    }
+    return bad ? rein_fail(REIN_ERR_NUMERIC, "a logit is not finite; the model's weights are damaged or diverged")
+               : REIN_OK;
+}
+
+/* Record the chosen tokens' log-probs: of the distribution sampled from, and after temperature only. */
+static void record(engine *e, const float *logits, int64_t n) {
+    rein_device *dev = e->model->dev;
+    double t = e->opt->sampling.temperature;
+    float *full = e->value, *stat = e->value + n;
+    for (int64_t i = 0; i < n; i++) {
+        e->read[i].target = e->chosen[i];
+        e->read[i].temperature = t > 0 ? (float)t : 1.0f;
+        e->read[i].n_kept = 0;
+    }
+    dev->ops->logprob(dev, full, stat, NULL, logits, e->read, n, e->model->cfg.V);
+    for (int64_t i = 0; i < n; i++) {
+        rein_gen_sequence *s = &e->gen->seq[e->slot[e->which[i]].seq];
+        s->ids[s->n] = e->chosen[i];
+        s->logp_full[s->n] = s->logp[s->n] = full[i];
+        if (!e->kept) continue;
+        e->read[i].kept = e->kept + i * e->model->cfg.V;
+        e->read[i].n_kept = (int32_t)e->n_kept[i];
+    }
+    if (e->kept) {
+        dev->ops->logprob(dev, full, stat, NULL, logits, e->read, n, e->model->cfg.V);
+        for (int64_t i = 0; i < n; i++) {
+            rein_gen_sequence *s = &e->gen->seq[e->slot[e->which[i]].seq];
+            s->logp[s->n] = full[i];
+        }
+    }
+}
+
+static rein_status keep_set(engine *e, int64_t i, rein_gen_sequence *s) {
+    int32_t **pool = &e->gen->kept_of[s - e->gen->seq];
+    int64_t at = s->kept_first[s->n], n = e->kept ? e->n_kept[i] : 0;
+    if (n > 0) {
+        REIN_TRY(rein_realloc(pool, at, at + n, sizeof **pool));
+        memcpy(*pool + at, e->kept + i * e->model->cfg.V, (size_t)n * sizeof **pool);
+    }
+    s->kept_first[s->n + 1] = at + n;
+    return REIN_OK;
+}
+
+static bool contains(const rein_str *text, size_t from, const char *needle) {
+    size_t len = strlen(needle);
+    for (size_t i = from; i + len <= text->len; i++)
+        if (memcmp(text->data + i, needle, len) == 0) return true;
+    return false;
+}
+
+/* Has the sequence in this slot ended with its newest token? */
+static rein_status ended(engine *e, slot *sl, bool *out) {
+    const rein_gen_options *o = e->opt;
+    rein_gen_sequence *s = &e->gen->seq[sl->seq];
+    int32_t id = s->ids[s->n - 1];
+    *out = true;
+    for (int64_t i = 0; i < o->n_eos; i++)
+        if (id == o->eos[i]) {
+            s->finish = REIN_FINISH_EOS;
+            return REIN_OK;
+        }
+    if (o->n_stop > 0) {
+        size_t before = sl->tail.len;
+        REIN_TRY(rein_tokenizer_decode(o->tokenizer, &id, 1, false, &sl->tail));
+        for (int64_t i = 0; i < o->n_stop; i++) {
+            size_t back = strlen(o->stop[i]);
+            if (contains(&sl->tail, before > back ? before - back : 0, o->stop[i])) {
+                s->finish = REIN_FINISH_STOP;
+                return REIN_OK;
+            }
+        }
+    }
+    s->finish = REIN_FINISH_LENGTH;
+    *out = s->n == o->max_new_tokens;
+    return REIN_OK;
+}
+
+static void release(engine *e, slot *sl) {
+    prompt_state *ps = &e->ps[e->gen->seq[sl->seq].prompt];
+    sl->seq = -1;
+    rein_str_clear(&sl->tail);
+    e->done++;
+    if (--ps->alive > 0) return;
+    rein_free(ps->kv);
+    rein_free(ps->logits);
+    ps->kv = ps->logits = NULL;
+}
+
+/* Sample, record, and free the slots of the sequences that end. */
+static rein_status advance(engine *e, const float *logits, int64_t n) {
+    REIN_TRY(choose(e, logits, n));
+    record(e, logits, n);
+    for (int64_t i = 0; i < n; i++) {
+        slot *sl = &e->slot[e->which[i]];
+        rein_gen_sequence *s = &e->gen->seq[sl->seq];
+        bool end;
+        REIN_TRY(keep_set(e, i, s));
+        s->n++;
+        e->tokens++;
+        REIN_TRY(ended(e, sl, &end));
+        if (end) release(e, sl);
+    }
+    return REIN_OK;
+}
+
+/* ---- the loop ---- */
+
+/* Fill free slots; every newcomer's first token comes from its prompt's last row. */
+static rein_status join(engine *e) {
+    const rein_model *m = e->model;
+    int64_t first = e->next, n = 0;
+    for (int64_t i = 0; i < e->n_slot && e->next < e->gen->n_seq; i++)
+        if (e->slot[i].seq < 0) {
+            e->slot[i].seq = e->next++;
+            e->which[n++] = i;
+        }
+    if (n == 0) return REIN_OK;
+    REIN_TRY(prefill(e, e->gen->seq[first].prompt, e->gen->seq[e->next - 1].prompt));
+    int64_t joined = n;
+    int64_t *newcomer = e->row; /* free until the next decode */
+    memcpy(newcomer, e->which, (size_t)joined * sizeof *newcomer);
+    for (int64_t k = 0; k < joined; k++) {
+        slot *sl = &e->slot[newcomer[k]];
+        int64_t p = e->gen->seq[sl->seq].prompt, pos = e->prompt[p].n;
+        int64_t panels = rein_seg_panels(pos, e->opt->max_new_tokens);
+        memset(sl->kv, 0, (size_t)rein_seg_floats(m, panels) * sizeof(float));
+        sl->path[0] = e->ps[p].seg;
+        sl->path[1] = (rein_seg){.base = sl->kv, .layer_stride = rein_seg_floats(m, panels) / m->cfg.L, .pos0 = pos,
+                                 .panels = panels};
+    }
+    for (int64_t k = 0; k < joined;) { /* newcomers of one prompt share its row */
+        int64_t p = e->gen->seq[e->slot[newcomer[k]].seq].prompt, group = 0;
+        for (; k < joined && e->gen->seq[e->slot[newcomer[k]].seq].prompt == p; k++) {
+            e->which[group] = newcomer[k];
+            e->read[group++].row = 0;
+        }
+        const float *logits = e->ps[p].logits;
+        REIN_TRY(advance(e, logits, group));
+    }
+    return REIN_OK;
+}
+
+/* One token for every sequence in the batch. */
+static rein_status decode(engine *e) {
+    rein_batch *b = &e->batch;
+    REIN_TRY(rein_batch_reserve(b, e->n_slot, e->n_slot));
+    b->T = b->n_runs = 0;
+    for (int64_t i = 0; i < e->n_slot; i++) {
+        slot *sl = &e->slot[i];
+        if (sl->seq < 0) continue;
+        const rein_gen_sequence *s = &e->gen->seq[sl->seq];
+        sl->path[1].n = s->n;
+        b->ids[b->T] = s->ids[s->n - 1];
+        b->pos[b->T] = sl->path[1].pos0 + s->n - 1;
+        b->runs[b->n_runs++] = (rein_run){.row = b->T, .n = 1, .pos = b->pos[b->T], .seg = sl->path, .n_seg = 2, .parent = -1};
+        e->which[b->T++] = i;
+    }
+    if (b->T == 0) return REIN_OK;
+    REIN_TRY(rein_pass_forward(&e->pass, b));
+    e->gen->decode_rows += b->T;
+    int64_t n = b->T, *slots = e->which;
+    for (int64_t at = 0; at < n; at += e->pass.block_rows) {
+        int64_t rows = n - at < e->pass.block_rows ? n - at : e->pass.block_rows;
+        float *logits;
+        for (int64_t i = 0; i < rows; i++) {
+            e->row[i] = at + i;
+            e->read[i].row = i;
+        }
+        REIN_TRY(rein_head_logits(&e->pass, e->row, rows, &logits));
+        e->which = slots + at;
+        rein_status status = advance(e, logits, rows);
+        e->which = slots;
+        REIN_TRY(status);
+    }
+    return REIN_OK;
+}
+
+rein_status rein_generate(rein_gen *out, const rein_model *model, const rein_gen_prompt *prompts, int64_t n_prompts,
+                          const rein_gen_options *options, rein_gen_progress progress, void *user) {
+    engine e = {.gen = out, .model = model, .prompt = prompts, .opt = options};
+    rein_status status;
+    *out = (rein_gen){0};
+    REIN_TRY(check(model, prompts, n_prompts, options));
+    REIN_TRY_OUT(status, make_sequences(&e, n_prompts), fail);
+    REIN_TRY_OUT(status, make_slots(&e, n_prompts), fail);
+    while (e.done < out->n_seq) {
+        REIN_TRY_OUT(status, join(&e), fail);
+        REIN_TRY_OUT(status, decode(&e), fail);
+        if (progress) progress(user, e.done, out->n_seq, e.tokens);
+    }
+    engine_deinit(&e, n_prompts);
+    return REIN_OK;
+fail:
+    engine_deinit(&e, n_prompts);
+    rein_gen_deinit(out);
+    return status;
+}
+
+void rein_gen_deinit(rein_gen *gen) {
+    for (int64_t i = 0; gen->kept_of && i < gen->n_seq; i++) rein_free(gen->kept_of[i]);
+    rein_arena_deinit(&gen->arena);
+    *gen = (rein_gen){0};
+}

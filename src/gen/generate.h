@@ -1,0 +1,74 @@
+/*
+ * Batched generation with a shared prompt: each prompt is computed once, its completions are spans of the token forest
+ * below it, and sequences join and leave the batch at any step. A sequence's tokens depend on its own counters only.
+ *
+ * The log-prob recorded for a token is the model's own (rein_head ops over the same rows), so a trainer that computes it
+ * again with the same weights gets the same bits.
+ */
+#ifndef REIN_GEN_GENERATE_H
+#define REIN_GEN_GENERATE_H
+
+#include "base/random.h"
+#include "gen/sample.h"
+#include "model/pass.h"
+#include "text/tokenizer.h"
+
+typedef enum rein_finish { REIN_FINISH_LENGTH, REIN_FINISH_EOS, REIN_FINISH_STOP } rein_finish;
+const char *rein_finish_name(rein_finish f);
+
+typedef struct rein_gen_options {
+    rein_sampling sampling;
+    int64_t max_new_tokens;
+    int64_t max_batch;      /* sequences decoded together; any value gives the same tokens */
+    uint64_t seed;
+    rein_stream stream;     /* REIN_STREAM_SAMPLE in training, REIN_STREAM_EVAL in evaluation */
+    uint32_t step;          /* first counter */
+    const int32_t *eos;     /* (n_eos) ids that end a sequence; they are part of it */
+    int64_t n_eos;
+    const char *const *stop;/* (n_stop) strings that end a sequence; needs a tokenizer */
+    int64_t n_stop;
+    const rein_tokenizer *tokenizer;
+} rein_gen_options;
+
+typedef struct rein_gen_prompt {
+    const int32_t *ids; /* (n) n >= 1 */
+    int64_t n;
+    uint32_t id;        /* counter of the prompt: its place in the step, or the case's index */
+    uint32_t samples;   /* completions wanted, >= 1 */
+} rein_gen_prompt;
+
+/** One completion. Log-probs are NaN until the sampler has written them, once. */
+typedef struct rein_gen_sequence {
+    int64_t prompt; /* index */
+    uint32_t sample;
+    int64_t n;      /* tokens */
+    int32_t *ids;   /* (n) */
+    float *logp;    /* (n) of the distribution sampled from (T = 1 when greedy) */
+    float *logp_full; /* (n) after temperature only; == logp without truncation */
+    int64_t *kept_first; /* (n + 1) kept set of token t: kept[kept_first[t] ..); empty without truncation */
+    rein_finish finish;
+} rein_gen_sequence;
+
+typedef struct rein_gen {
+    rein_gen_sequence *seq; /* (n_seq) prompts in order, samples in order */
+    int64_t n_seq;
+    int32_t **kept_of;      /* (n_seq) pools of kept ids */
+    int64_t prefill_rows, decode_rows; /* rows computed: every prompt token once, whatever the group's size */
+    rein_arena arena;
+} rein_gen;
+
+/** Called after every decode step (for progress): sequences finished, of all. May be NULL. */
+typedef void (*rein_gen_progress)(void *user, int64_t done, int64_t all, int64_t tokens);
+
+/**
+ * Generate.
+ *
+ * @return REIN_ERR_ARG if a prompt is empty, holds an id outside the vocabulary, or prompt + max_new_tokens exceeds the
+ *         model's positions; REIN_ERR_NUMERIC if a logit is not finite.
+ */
+REIN_NODISCARD rein_status rein_generate(rein_gen *out, const rein_model *model, const rein_gen_prompt *prompts,
+                                         int64_t n_prompts, const rein_gen_options *options, rein_gen_progress progress,
+                                         void *user);
+void rein_gen_deinit(rein_gen *gen);
+
+#endif

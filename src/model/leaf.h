@@ -1,0 +1,62 @@
+/*
+ * One gradient leaf: log-probs of a planned forest and their gradients, part by part.
+ *
+ * For each part in order: rein_leaf_forward, then (to train) rein_leaf_backward with the gradient of the loss with
+ * respect to every log-prob read so far. Spans that later parts need again only lend keys and values; what their
+ * children owe them (gradients of keys and values) is carried over. No sum depends on where the parts are cut.
+ */
+#ifndef REIN_MODEL_LEAF_H
+#define REIN_MODEL_LEAF_H
+
+#include "model/pass.h"
+
+/** What the sampler did to each token's distribution. */
+typedef struct rein_leaf_sampling {
+    float temperature;         /* > 0 */
+    const int64_t *kept_first; /* (n_tok + 1) token t was drawn from kept[kept_first[t] .. kept_first[t+1]) (empty:
+                                  the whole vocabulary); NULL: all whole */
+    const int32_t *kept;
+} rein_leaf_sampling;
+
+typedef struct rein_leaf {
+    rein_pass pass;
+    rein_batch batch;
+    const rein_forest *forest; /* of the current leaf; borrowed */
+    const rein_forest_plan *plan;
+    rein_leaf_sampling sampling;
+    int64_t part;      /* part of the last forward, -1 */
+    float *kv, *dkv, *dx;
+    int64_t cap_kv, cap_dkv, cap_dx;
+    rein_seg *seg;
+    int64_t cap_seg;
+    rein_read *read;
+    int64_t *read_tok; /* token of each read */
+    float *read_value; /* (2, cap_read) */
+    int64_t n_read, cap_read;
+    int64_t *dkv_stride;
+    int64_t cap_stride;
+    int64_t (*range)[2];
+    int64_t cap_range;
+    float **carry;     /* (n_span) gradients of keys and values that later parts take up, or NULL */
+    int64_t *member;   /* (n_span) part that has the span as a member, -1: not yet */
+    rein_arena carried;
+} rein_leaf;
+
+/** Panels of a span's key-value segment, and the floats of all its layers. */
+int64_t rein_seg_panels(int64_t pos, int64_t n);
+int64_t rein_seg_floats(const rein_model *m, int64_t panels);
+
+REIN_NODISCARD rein_status rein_leaf_init(rein_leaf *leaf, const rein_model *model);
+void rein_leaf_deinit(rein_leaf *leaf);
+
+/** Start a leaf. forest, plan and the sampling arrays must outlive it. */
+REIN_NODISCARD rein_status rein_leaf_begin(rein_leaf *leaf, const rein_forest *forest, const rein_forest_plan *plan,
+                                           const rein_leaf_sampling *sampling);
+
+/** Log-prob (and entropy, unless NULL) of every wanted token of the part's own spans: logp[t], entropy[t], (n_tok). */
+REIN_NODISCARD rein_status rein_leaf_forward(rein_leaf *leaf, int64_t part, float *logp, float *entropy);
+
+/** Add the part's gradients; dlogp (n_tok) must be set for every wanted token of this part and of earlier ones. */
+REIN_NODISCARD rein_status rein_leaf_backward(rein_leaf *leaf, const float *dlogp, rein_grads *grads);
+
+#endif

@@ -1,0 +1,97 @@
+/*
+ * A pass of the transformer over rows of a forest: forward, log-probs, backward. Training, scoring, prefill and decode
+ * all come through here, so a token's numbers cannot depend on who asks.
+ *
+ * Rows are tokens; runs group the rows of one span. Logits exist only for the rows that something reads, a block at a
+ * time. With a tape the activations of all layers are kept for the backward pass.
+ */
+#ifndef REIN_MODEL_PASS_H
+#define REIN_MODEL_PASS_H
+
+#include "model/forest.h"
+#include "model/model.h"
+
+/** Rows to compute. seg arrays hold the paths (see rein_run). */
+typedef struct rein_batch {
+    int64_t T;
+    int32_t *ids;   /* (T) */
+    int64_t *pos;   /* (T) */
+    rein_run *runs;
+    int64_t n_runs;
+    int64_t cap_T, cap_runs;
+} rein_batch;
+
+REIN_NODISCARD rein_status rein_batch_reserve(rein_batch *b, int64_t rows, int64_t runs);
+void rein_batch_deinit(rein_batch *b);
+
+/** Buffers of a pass; grown on demand, reused from pass to pass. */
+typedef struct rein_pass {
+    const rein_model *model;
+    bool tape;            /* keep all layers */
+    int64_t cap_T;
+    float *act;           /* layer buffers */
+    float *x;             /* (T, C) residual stream; after rein_pass_forward: the last layer's output */
+    float *grad;          /* backward scratch */
+    int64_t cap_grad;
+    float *logits, *dlogits; /* block of rows */
+    int64_t cap_logits, cap_dlogits;
+    float *head_x, *head_rstd, *head_dx; /* gathered rows of a block */
+    int32_t *head_row;    /* (cap_head) rows of the batch in the block */
+    int64_t (*local)[2];  /* (cap_head) ranges of the plan in rows of the block */
+    rein_read *block_read;/* (cap_read) reads in rows of the block */
+    float *stat;          /* (3 * reads) m and l of each read, then its log-prob */
+    rein_run *runs;       /* (cap_runs) the batch's runs with one layer's dkv */
+    int64_t cap_head, cap_read, cap_stat, cap_runs;
+    int64_t block_rows;   /* rows of a logits block */
+    int64_t rows_done;    /* counter: rows computed by forward passes */
+} rein_pass;
+
+REIN_NODISCARD rein_status rein_pass_init(rein_pass *pass, const rein_model *model, bool tape);
+void rein_pass_deinit(rein_pass *pass);
+
+/** Make room for T rows. After this, passes of at most T rows do not allocate. */
+REIN_NODISCARD rein_status rein_pass_reserve(rein_pass *pass, int64_t T);
+
+/** Forward through all layers: fills the runs' key-value segments and pass->x (T, C). */
+REIN_NODISCARD rein_status rein_pass_forward(rein_pass *pass, const rein_batch *batch);
+
+/** Gradients of a model: the flat layout, and the head's own buffer when it is tied (added by rein_grads_finish). */
+typedef struct rein_grads {
+    float *flat;
+    float *tied_head; /* (V, C) or NULL */
+    int64_t n_float;
+} rein_grads;
+REIN_NODISCARD rein_status rein_grads_init(rein_grads *g, const rein_model *model);
+void rein_grads_zero(rein_grads *g, const rein_model *model);
+/** Add the tied head's gradient to the embedding's, once, at the end of a leaf. */
+void rein_grads_finish(rein_grads *g, const rein_model *model);
+void rein_grads_deinit(rein_grads *g);
+
+/**
+ * Backward through all layers.
+ *
+ * @param dx     (T, C) gradient of pass->x; destroyed.
+ * @param dkv    for layer l the runs' dkv pointers are run.dkv + l * dkv_stride[i]; stride 0: scratch, zeroed a layer.
+ */
+REIN_NODISCARD rein_status rein_pass_backward(rein_pass *pass, rein_batch *batch, const int64_t *dkv_stride, float *dx,
+                                              const rein_plan *plan, rein_grads *grads);
+
+/* ---- the head: final norm, logits, log-probs of the rows that are read ---- */
+
+/** Log-probs of reads (sorted by row of the batch) from pass->x. entropy may be NULL. */
+REIN_NODISCARD rein_status rein_head_logprob(rein_pass *pass, const rein_read *reads, int64_t n, float *logp,
+                                             float *entropy);
+
+/**
+ * Backward of the head: adds to grads and writes dx (T, C), zero where nothing is read.
+ *
+ * @param dlogp  (n) gradient of the loss with respect to each read's log-prob.
+ * @note  Only reads whose row lies in the plan may be given.
+ */
+REIN_NODISCARD rein_status rein_head_backward(rein_pass *pass, const rein_read *reads, int64_t n, const float *dlogp,
+                                              const rein_plan *plan, int64_t T, float *dx, rein_grads *grads);
+
+/** Logits (n, V) of the given rows of pass->x, one block; for sampling. The array is the pass's own. */
+REIN_NODISCARD rein_status rein_head_logits(rein_pass *pass, const int64_t *rows, int64_t n, float **logits);
+
+#endif
