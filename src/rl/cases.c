@@ -1,0 +1,341 @@
+/* Cases from JSON and results to JSON; see cases.h. */
+#include "rl/cases.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/option.h"
+
+/* What "options" may hold besides reward_weights; TRL's null stands for the default. */
+typedef struct case_options {
+    int loss_type, level, scale, aggregation;
+    double beta, epsilon, epsilon_high, delta;
+    double sapo_pos, sapo_neg, k_pos, lambda_pos, k_neg, lambda_neg;
+    bool bias_correction, mask_truncated;
+    int64_t accumulation, per_generation;
+} case_options;
+
+static const rein_option rows[] = {
+    {"loss_type", REIN_OPT_CHOICE, offsetof(case_options, loss_type), "dapo", 0, 0, REIN_LOSS_TYPE_CHOICES, "", NULL},
+    {"importance_sampling_level", REIN_OPT_CHOICE, offsetof(case_options, level), "token", 0, 0, REIN_LEVEL_CHOICES, "",
+     NULL},
+    {"scale_rewards", REIN_OPT_CHOICE, offsetof(case_options, scale), "group", 0, 0, REIN_SCALE_REWARDS_CHOICES, "",
+     NULL},
+    {"multi_objective_aggregation", REIN_OPT_CHOICE, offsetof(case_options, aggregation), "sum_then_normalize", 0, 0,
+     REIN_AGGREGATION_CHOICES, "", NULL},
+    {"beta", REIN_OPT_FLOAT, offsetof(case_options, beta), "0", 0, 0, NULL, "", NULL},
+    {"epsilon", REIN_OPT_FLOAT, offsetof(case_options, epsilon), "0.2", 0, 0, NULL, "", NULL},
+    {"epsilon_high", REIN_OPT_FLOAT, offsetof(case_options, epsilon_high), "-1", 0, 0, NULL, "", NULL},
+    {"delta", REIN_OPT_FLOAT, offsetof(case_options, delta), "0", 0, 0, NULL, "", NULL},
+    {"use_bias_correction_kl", REIN_OPT_BOOL, offsetof(case_options, bias_correction), "true", 0, 0, NULL, "", NULL},
+    {"sapo_temperature_pos", REIN_OPT_FLOAT, offsetof(case_options, sapo_pos), "1", 0, 0, NULL, "", NULL},
+    {"sapo_temperature_neg", REIN_OPT_FLOAT, offsetof(case_options, sapo_neg), "1.05", 0, 0, NULL, "", NULL},
+    {"vespo_k_pos", REIN_OPT_FLOAT, offsetof(case_options, k_pos), "2", 0, 0, NULL, "", NULL},
+    {"vespo_lambda_pos", REIN_OPT_FLOAT, offsetof(case_options, lambda_pos), "3", 0, 0, NULL, "", NULL},
+    {"vespo_k_neg", REIN_OPT_FLOAT, offsetof(case_options, k_neg), "3", 0, 0, NULL, "", NULL},
+    {"vespo_lambda_neg", REIN_OPT_FLOAT, offsetof(case_options, lambda_neg), "2", 0, 0, NULL, "", NULL},
+    {"gradient_accumulation_steps", REIN_OPT_INT, offsetof(case_options, accumulation), "1", 1, 1e9, NULL, "", NULL},
+    {"steps_per_generation", REIN_OPT_INT, offsetof(case_options, per_generation), "1", 1, 1e9, NULL, "", NULL},
+    /* shows in completion_mask, which is given; accepted so that TRL's cases can name it */
+    {"mask_truncated_completions", REIN_OPT_BOOL, offsetof(case_options, mask_truncated), "false", 0, 0, NULL, "",
+     NULL},
+};
+
+static rein_status set_options(rein_options *opts, struct json_object *given) {
+    json_object_object_foreach(given, name, value) {
+        if (!value || strcmp(name, "reward_weights") == 0) continue;
+        REIN_TRY(rein_options_set(opts, name, json_object_get_string(value), 1, "the case's options"));
+    }
+    return REIN_OK;
+}
+
+static rein_status read_options(rein_rl_case *c, case_options *o, struct json_object *obj) {
+    struct json_object *given;
+    REIN_TRY(rein_json_object(&given, obj, "options"));
+    rein_options opts;
+    REIN_TRY(rein_options_init(&opts, rows, REIN_COUNT(rows), o));
+    rein_status status = set_options(&opts, given);
+    rein_options_deinit(&opts);
+    REIN_TRY(status);
+    if (o->loss_type == REIN_LOSS_CISPO && o->epsilon_high < 0)
+        o->epsilon_high = o->epsilon; /* as TRL; rein asks for it */
+    c->options = (rein_loss_options){.loss_type = (rein_loss_type)o->loss_type,
+                                     .importance_sampling_level = (rein_level)o->level,
+                                     .beta = o->beta,
+                                     .epsilon = o->epsilon,
+                                     .epsilon_high = o->epsilon_high,
+                                     .delta = o->delta,
+                                     .use_bias_correction_kl = o->bias_correction,
+                                     .sapo_temperature_pos = o->sapo_pos,
+                                     .sapo_temperature_neg = o->sapo_neg,
+                                     .vespo_k_pos = o->k_pos,
+                                     .vespo_lambda_pos = o->lambda_pos,
+                                     .vespo_k_neg = o->k_neg,
+                                     .vespo_lambda_neg = o->lambda_neg};
+    return REIN_OK;
+}
+
+/* Integer of the case itself, or what is in *out if it is not there. */
+static rein_status read_int(int64_t *out, struct json_object *obj, const char *key, int64_t min) {
+    if (!rein_json_has(obj, key)) return REIN_OK;
+    REIN_TRY(rein_json_int(out, obj, key));
+    if (*out < min)
+        return rein_fail(REIN_ERR_FORMAT, "%s is %lld: at least %lld", key, (long long)*out, (long long)min);
+    return REIN_OK;
+}
+
+/* ---- arrays ---- */
+
+/* A number, or NaN for null and the goldens' "nan", "inf", "-inf". */
+static rein_status read_number(double *out, struct json_object *value, const char *key) {
+    json_type type = json_object_get_type(value);
+    const char *text = type == json_type_string ? json_object_get_string(value) : "";
+    if (type == json_type_double || type == json_type_int)
+        *out = json_object_get_double(value);
+    else if (type == json_type_null || strcmp(text, "nan") == 0)
+        *out = NAN;
+    else if (strcmp(text, "inf") == 0)
+        *out = INFINITY;
+    else if (strcmp(text, "-inf") == 0)
+        *out = -INFINITY;
+    else
+        return rein_fail(REIN_ERR_FORMAT, "'%s' holds something that is no number", key);
+    return REIN_OK;
+}
+
+/* Flat values of a list of B rows into *out (allocated), checked against the offsets of the batch. NULL if absent. */
+static rein_status read_rows(double **out, rein_arena *arena, struct json_object *obj, const char *key,
+                             const rein_loss_batch *b) {
+    *out = NULL;
+    if (!rein_json_has(obj, key)) return REIN_OK;
+    struct json_object *list;
+    REIN_TRY(rein_json_array(&list, obj, key));
+    if ((int64_t)json_object_array_length(list) != b->B)
+        return rein_fail(REIN_ERR_FORMAT, "'%s' has %zu rows, 'logp' has %lld", key, json_object_array_length(list),
+                         (long long)b->B);
+    REIN_TRY(rein_arena_alloc(arena, out, sizeof(double) * ((size_t)b->offset[b->B] + 1)));
+    for (int64_t i = 0; i < b->B; i++) {
+        struct json_object *row = json_object_array_get_idx(list, (size_t)i);
+        int64_t n = b->offset[i + 1] - b->offset[i];
+        if (!json_object_is_type(row, json_type_array) || (int64_t)json_object_array_length(row) != n)
+            return rein_fail(REIN_ERR_FORMAT, "row %lld of '%s' is not a list of %lld numbers", (long long)i, key,
+                             (long long)n);
+        for (int64_t t = 0; t < n; t++)
+            REIN_TRY(read_number(*out + b->offset[i] + t, json_object_array_get_idx(row, (size_t)t), key));
+    }
+    return REIN_OK;
+}
+
+static rein_status read_floats(const float **out, rein_arena *arena, struct json_object *obj, const char *key,
+                               const rein_loss_batch *b) {
+    double *wide;
+    float *narrow;
+    *out = NULL;
+    REIN_TRY(read_rows(&wide, arena, obj, key, b));
+    if (!wide) return REIN_OK;
+    REIN_TRY(rein_arena_alloc(arena, &narrow, sizeof(float) * ((size_t)b->offset[b->B] + 1)));
+    for (int64_t t = 0; t < b->offset[b->B]; t++) narrow[t] = (float)wide[t];
+    *out = narrow;
+    return REIN_OK;
+}
+
+/* A list of numbers; its length in *n. */
+static rein_status read_list(double **out, int64_t *n, rein_arena *arena, struct json_object *obj, const char *key) {
+    struct json_object *list;
+    REIN_TRY(rein_json_array(&list, obj, key));
+    *n = (int64_t)json_object_array_length(list);
+    REIN_TRY(rein_arena_alloc(arena, out, sizeof(double) * ((size_t)*n + 1)));
+    for (int64_t i = 0; i < *n; i++) REIN_TRY(read_number(*out + i, json_object_array_get_idx(list, (size_t)i), key));
+    return REIN_OK;
+}
+
+/* The lengths of the rows of `key` as offsets. */
+static rein_status read_offsets(rein_loss_batch *b, rein_arena *arena, struct json_object *obj, const char *key) {
+    struct json_object *list;
+    REIN_TRY(rein_json_array(&list, obj, key));
+    b->B = (int64_t)json_object_array_length(list);
+    int64_t *offset;
+    REIN_TRY(rein_arena_alloc(arena, &offset, sizeof *offset * (size_t)(b->B + 1)));
+    for (int64_t i = 0; i < b->B; i++) {
+        struct json_object *row = json_object_array_get_idx(list, (size_t)i);
+        if (!json_object_is_type(row, json_type_array))
+            return rein_fail(REIN_ERR_FORMAT, "row %lld of '%s' is not a list", (long long)i, key);
+        offset[i + 1] = offset[i] + (int64_t)json_object_array_length(row);
+    }
+    b->offset = offset;
+    return REIN_OK;
+}
+
+/* ---- policy loss ---- */
+
+/* completion_mask times tool_mask. */
+static rein_status read_mask(rein_loss_batch *b, rein_arena *arena, struct json_object *obj) {
+    double *completion, *tool;
+    uint8_t *mask;
+    REIN_TRY(read_rows(&completion, arena, obj, "completion_mask", b));
+    REIN_TRY(read_rows(&tool, arena, obj, "tool_mask", b));
+    if (!completion) return rein_fail(REIN_ERR_FORMAT, "'completion_mask' is missing");
+    REIN_TRY(rein_arena_alloc(arena, &mask, (size_t)b->offset[b->B] + 1));
+    for (int64_t t = 0; t < b->offset[b->B]; t++) mask[t] = completion[t] != 0 && (!tool || tool[t] != 0);
+    b->mask = mask;
+    return REIN_OK;
+}
+
+static rein_status read_batch(rein_loss_batch *b, rein_arena *arena, struct json_object *obj) {
+    static const char *const refused[] = {"importance_sampling_ratio", "sampling_logp"};
+    for (size_t i = 0; i < REIN_COUNT(refused); i++)
+        if (rein_json_has(obj, refused[i]))
+            return rein_fail(REIN_ERR_USAGE, "'%s' is not implemented: the sampler's log-probs are old_logp",
+                             refused[i]);
+    double *advantage;
+    int64_t n;
+    REIN_TRY(read_offsets(b, arena, obj, "logp"));
+    REIN_TRY(read_floats(&b->logp, arena, obj, "logp", b));
+    REIN_TRY(read_floats(&b->old_logp, arena, obj, "old_logp", b));
+    REIN_TRY(read_floats(&b->ref_logp, arena, obj, "ref_logp", b));
+    REIN_TRY(read_floats(&b->entropy, arena, obj, "entropy", b));
+    REIN_TRY(read_mask(b, arena, obj));
+    REIN_TRY(read_list(&advantage, &n, arena, obj, "advantages"));
+    if (n != b->B)
+        return rein_fail(REIN_ERR_FORMAT, "%lld advantages for %lld sequences", (long long)n, (long long)b->B);
+    if (!b->old_logp) b->old_logp = b->logp; /* TRL: not given means on-policy */
+    b->advantage = advantage;
+    return REIN_OK;
+}
+
+static rein_status read_scope(rein_rl_case *c, const case_options *o, struct json_object *obj) {
+    const rein_loss_batch *b = &c->batch;
+    int64_t longest = 1;
+    for (int64_t i = 0; i < b->B; i++)
+        if (b->offset[i + 1] - b->offset[i] > longest) longest = b->offset[i + 1] - b->offset[i];
+    int64_t tokens = rein_loss_count(b->mask, b->offset[b->B]);
+    c->scope = (rein_loss_scope){b->B, tokens, tokens, longest, o->accumulation, o->per_generation};
+    REIN_TRY(read_int(&c->scope.generation_tokens, obj, "num_items_in_batch", 0));
+    REIN_TRY(read_int(&c->scope.max_completion_length, obj, "max_completion_length", 1));
+    REIN_TRY(read_int(&c->scope.gradient_accumulation_steps, obj, "gradient_accumulation_steps", 1));
+    REIN_TRY(read_int(&c->scope.steps_per_generation, obj, "steps_per_generation", 1));
+    return REIN_OK;
+}
+
+static rein_status run_loss(rein_rl_case *c, rein_arena *arena, const case_options *o, struct json_object *obj) {
+    rein_loss_row *row;
+    REIN_TRY(rein_loss_options_check(&c->options));
+    REIN_TRY(read_batch(&c->batch, arena, obj));
+    REIN_TRY(read_scope(c, o, obj));
+    REIN_TRY(rein_arena_alloc(arena, &row, sizeof *row * (size_t)(c->batch.B + 1)));
+    REIN_TRY(rein_arena_alloc(arena, &c->dlogp, sizeof(float) * ((size_t)c->batch.offset[c->batch.B] + 1)));
+    double divisor = rein_loss_norm(&c->options, &c->scope);
+    REIN_TRY(rein_loss_policy(row, c->dlogp, &c->batch, &c->options, divisor));
+    rein_loss_finish(&c->metrics, row, c->batch.B, &c->options);
+    return REIN_OK;
+}
+
+/* ---- advantages ---- */
+
+/* Rewards (N, n_func); null and "nan" mean that the function said nothing. */
+static rein_status read_rewards(rein_advantage_args *a, rein_arena *arena, struct json_object *obj) {
+    rein_loss_batch shape = {0};
+    double *reward;
+    REIN_TRY(read_offsets(&shape, arena, obj, "rewards_per_func"));
+    REIN_TRY(read_rows(&reward, arena, obj, "rewards_per_func", &shape));
+    a->N = shape.B;
+    a->n_func = shape.B > 0 ? shape.offset[1] : 0;
+    for (int64_t i = 0; i < shape.B; i++)
+        if (shape.offset[i + 1] - shape.offset[i] != a->n_func)
+            return rein_fail(REIN_ERR_FORMAT, "row %lld of 'rewards_per_func' is not %lld long", (long long)i,
+                             (long long)a->n_func);
+    a->reward = reward;
+    a->allow_missing = true;
+    return REIN_OK;
+}
+
+static rein_status read_weights(rein_advantage_args *a, rein_arena *arena, struct json_object *obj) {
+    struct json_object *given;
+    double *weight;
+    int64_t n;
+    REIN_TRY(rein_json_object(&given, obj, "options"));
+    if (!rein_json_has(given, "reward_weights")) return REIN_OK;
+    REIN_TRY(read_list(&weight, &n, arena, given, "reward_weights"));
+    if (n != a->n_func)
+        return rein_fail(REIN_ERR_FORMAT, "%lld reward_weights for %lld functions", (long long)n, (long long)a->n_func);
+    a->weight = weight;
+    return REIN_OK;
+}
+
+static rein_status run_advantages(rein_rl_case *c, rein_arena *arena, const case_options *o, struct json_object *obj) {
+    rein_advantage_args *a = &c->args;
+    a->scale = (rein_scale_rewards)o->scale;
+    a->aggregation = (rein_aggregation)o->aggregation;
+    REIN_TRY(rein_json_int(&a->G, obj, "G"));
+    REIN_TRY(read_rewards(a, arena, obj));
+    REIN_TRY(read_weights(a, arena, obj));
+    REIN_TRY(rein_arena_alloc(arena, &c->advantage, sizeof(double) * (size_t)(a->N + 1)));
+    REIN_TRY(rein_arena_alloc(arena, &c->func, sizeof *c->func * (size_t)(a->n_func + 1)));
+    REIN_TRY(rein_advantages(c->advantage, &c->stats, c->func, a));
+    return REIN_OK;
+}
+
+rein_status rein_rl_case_run(rein_rl_case *out, rein_arena *arena, struct json_object *obj) {
+    case_options o;
+    *out = (rein_rl_case){0};
+    REIN_TRY(rein_json_string(&out->name, NULL, obj, "name"));
+    REIN_TRY(read_options(out, &o, obj));
+    if (rein_json_has(obj, "rewards_per_func"))
+        REIN_TRY(run_advantages(out, arena, &o, obj));
+    else
+        REIN_TRY(run_loss(out, arena, &o, obj));
+    return REIN_OK;
+}
+
+/* ---- writing ---- */
+
+static void put_metric(rein_str *out, const char *name, double value, bool first) {
+    rein_str_printf(out, "%s\"%s\":", first ? "" : ",", name);
+    rein_json_put_f64(out, value);
+}
+
+static void write_advantages(const rein_rl_case *c, rein_str *out) {
+    rein_str_puts(out, ",\"advantages\":[");
+    for (int64_t i = 0; i < c->args.N; i++) {
+        if (i > 0) rein_str_putc(out, ',');
+        rein_json_put_f64(out, c->advantage[i]);
+    }
+    rein_str_puts(out, "],\"metrics\":{");
+    put_metric(out, "reward", c->stats.reward.mean, true);
+    put_metric(out, "reward_std", c->stats.reward.sd, false);
+    put_metric(out, "frac_reward_zero_std", c->stats.frac_reward_zero_std, false);
+    for (int64_t k = 0; k < c->args.n_func; k++) {
+        rein_str_printf(out, ",\"rewards/r%lld/mean\":", (long long)k);
+        rein_json_put_f64(out, c->func[k].mean);
+        rein_str_printf(out, ",\"rewards/r%lld/std\":", (long long)k);
+        rein_json_put_f64(out, c->func[k].sd);
+    }
+}
+
+static void write_loss(const rein_rl_case *c, rein_str *out) {
+    rein_str_puts(out, ",\"loss\":");
+    rein_json_put_f64(out, c->metrics.loss);
+    rein_str_puts(out, ",\"dlogp\":[");
+    for (int64_t i = 0; i < c->batch.B; i++) {
+        rein_str_puts(out, i > 0 ? ",[" : "[");
+        for (int64_t t = c->batch.offset[i]; t < c->batch.offset[i + 1]; t++) {
+            if (t > c->batch.offset[i]) rein_str_putc(out, ',');
+            rein_json_put_f32(out, c->dlogp[t]);
+        }
+        rein_str_putc(out, ']');
+    }
+    rein_str_puts(out, "],\"metrics\":{");
+    rein_loss_metric metric[REIN_LOSS_METRICS_MAX];
+    int n = rein_loss_metrics_list(metric, &c->metrics, &c->options);
+    for (int i = 0; i < n; i++) put_metric(out, metric[i].name, metric[i].value, i == 0);
+}
+
+void rein_rl_case_write(const rein_rl_case *c, rein_str *out) {
+    rein_str_puts(out, "{\"name\":");
+    rein_json_put_string(out, c->name, strlen(c->name));
+    if (c->args.n_func > 0)
+        write_advantages(c, out);
+    else
+        write_loss(c, out);
+    rein_str_puts(out, "}}");
+}
