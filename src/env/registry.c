@@ -1,0 +1,16 @@
+/* The environments of this build, by name. */
+#include "rein/env.h"
+
+#include <string.h>
+
+#include "env/control/control.h"
+
+static const rein_env_class *const classes[] = {&rein_control_class, NULL};
+
+const rein_env_class *const *rein_env_classes(void) { return classes; }
+
+const rein_env_class *rein_env_find(const char *name) {
+    for (const rein_env_class *const *cls = classes; *cls; cls++)
+        if (strcmp((*cls)->name, name) == 0) return *cls;
+    return NULL;
+}
