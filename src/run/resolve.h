@@ -1,0 +1,10 @@
+/* From what a user names (model directory, checkpoint, run) to the directory that holds config.json and weights. */
+#ifndef REIN_RUN_RESOLVE_H
+#define REIN_RUN_RESOLVE_H
+
+#include "base/base.h"
+
+/** A run stands for its newest checkpoint. REIN_ERR_IO if there is no model; never another model than the one named. */
+REIN_NODISCARD rein_status rein_model_dir_resolve(char **dir, rein_arena *arena, const char *path);
+
+#endif
