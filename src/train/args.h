@@ -1,0 +1,49 @@
+/*
+ * Options of the training commands, under TRL's names. One array of rows serves both commands as two windows that share
+ * the middle: SFT's own rows, the common rows, GRPO's own rows.
+ */
+#ifndef REIN_TRAIN_ARGS_H
+#define REIN_TRAIN_ARGS_H
+
+#include "base/option.h"
+
+typedef struct rein_train_args {
+    /* sft */
+    const char *dataset_name, *tokenizer;
+    bool completion_only_loss, shuffle_dataset;
+    double num_train_epochs;
+    int64_t max_length;
+    /* sft from scratch */
+    int model_type;
+    int64_t hidden_size, intermediate_size, num_hidden_layers, num_attention_heads, num_key_value_heads;
+    int64_t max_position_embeddings;
+    double rope_theta, initializer_range;
+    bool tie_word_embeddings;
+    /* common */
+    const char *model_name_or_path, *output_dir, *config;
+    bool resume_from_checkpoint;
+    int64_t seed, max_steps;
+    int64_t per_device_train_batch_size, gradient_accumulation_steps, microbatch_tokens;
+    double learning_rate, weight_decay, adam_beta1, adam_beta2, adam_epsilon, max_grad_norm;
+    int lr_scheduler_type;
+    int64_t warmup_steps;
+    double warmup_ratio, lr_decay_ratio;
+    int64_t save_steps, save_total_limit, logging_steps, max_skipped_updates;
+    /* grpo */
+    const char *env;
+    int64_t num_generations, max_completion_length, num_iterations, generation_batch;
+    double temperature, top_p, min_p;
+    int64_t top_k;
+    double beta;
+    const char *ref_model;
+    int loss_type, scale_rewards, importance_sampling_level;
+    double epsilon, epsilon_high, delta;
+    bool use_bias_correction_kl, mask_truncated_completions;
+    int64_t audit_every, num_completions_to_print;
+} rein_train_args;
+
+/** SFT reads the first REIN_SFT_ROWS rows, GRPO the REIN_GRPO_ROWS from REIN_GRPO_FIRST on. */
+extern const rein_option rein_train_rows[];
+enum { REIN_SFT_ROWS = 39, REIN_GRPO_FIRST = 16, REIN_GRPO_ROWS = 44 };
+
+#endif

@@ -1,0 +1,87 @@
+/* The forest of a step's groups; see group.h. */
+#include "train/group.h"
+
+#include <math.h>
+#include <string.h>
+
+static rein_status add_spans(rein_group_batch *b, const rein_rollouts *r, const uint8_t *want) {
+    int64_t root = -1;
+    for (int64_t i = 0; i < b->n_seq; i++) {
+        const rein_gen_sequence *s = &r->gen.seq[i];
+        const rein_ids *prompt = &r->prompt_ids[s->prompt];
+        if (i % r->G == 0) REIN_TRY(rein_forest_add(&b->forest, -1, prompt->data, NULL, prompt->n, &root));
+        REIN_TRY(rein_forest_add(&b->forest, root, s->ids, want, s->n, &b->span[i]));
+        b->first[i] = b->forest.span[b->span[i]].tok;
+        b->n[i] = s->n;
+    }
+    return REIN_OK;
+}
+
+static rein_status fill_tokens(rein_group_batch *b, const rein_rollouts *r) {
+    int64_t T = b->forest.n_tok, kept = 0, at = 0, t = 0;
+    float **array[] = {&b->old_logp, &b->logp, &b->entropy, &b->ref_logp, &b->dlogp};
+    for (size_t k = 0; k < REIN_COUNT(array); k++)
+        REIN_TRY(rein_arena_alloc(&b->arena, array[k], (size_t)T * sizeof(float)));
+    for (int64_t i = 0; i < b->n_seq; i++) kept += r->gen.seq[i].kept_first[b->n[i]];
+    REIN_TRY(rein_arena_alloc(&b->arena, &b->kept, (size_t)(kept + 1) * sizeof *b->kept));
+    REIN_TRY(rein_arena_alloc(&b->arena, &b->kept_first, (size_t)(T + 1) * sizeof *b->kept_first));
+    for (int64_t k = 0; k < T; k++) b->old_logp[k] = NAN;
+    for (int64_t i = 0; i < b->n_seq; i++) {
+        const rein_gen_sequence *s = &r->gen.seq[i];
+        memcpy(b->old_logp + b->first[i], s->logp, (size_t)s->n * sizeof(float));
+        while (t < b->first[i]) b->kept_first[t++] = at;
+        for (int64_t k = 0; k < s->n; k++) b->kept_first[t++] = at + s->kept_first[k];
+        if (s->kept_first[s->n] > 0)
+            memcpy(b->kept + at, r->gen.kept_of[i], (size_t)s->kept_first[s->n] * sizeof *b->kept);
+        at += s->kept_first[s->n];
+    }
+    b->kept_first[t] = at;
+    return REIN_OK;
+}
+
+rein_status rein_group_batch_make(rein_group_batch *b, const rein_rollouts *r, float temperature,
+                                  int64_t microbatch_tokens) {
+    *b = (rein_group_batch){.n_seq = r->gen.n_seq};
+    int64_t longest = 1;
+    uint8_t *want;
+    rein_status status;
+    for (int64_t i = 0; i < b->n_seq; i++)
+        if (r->gen.seq[i].n > longest) longest = r->gen.seq[i].n;
+    REIN_TRY_OUT(status, rein_arena_alloc(&b->arena, &want, (size_t)longest), fail);
+    memset(want, 1, (size_t)longest);
+    REIN_TRY_OUT(status, rein_arena_alloc(&b->arena, &b->span, (size_t)b->n_seq * sizeof *b->span), fail);
+    REIN_TRY_OUT(status, rein_arena_alloc(&b->arena, &b->first, (size_t)b->n_seq * sizeof *b->first), fail);
+    REIN_TRY_OUT(status, rein_arena_alloc(&b->arena, &b->n, (size_t)b->n_seq * sizeof *b->n), fail);
+    REIN_TRY_OUT(status, add_spans(b, r, want), fail);
+    REIN_TRY_OUT(status, fill_tokens(b, r), fail);
+    b->sampling = (rein_leaf_sampling){.temperature = temperature, .kept_first = b->kept_first, .kept = b->kept};
+    REIN_TRY_OUT(status, rein_forest_plan_make(&b->plan, &b->forest, microbatch_tokens), fail);
+    return REIN_OK;
+fail:
+    rein_group_batch_deinit(b);
+    return status;
+}
+
+void rein_group_batch_deinit(rein_group_batch *b) {
+    rein_forest_plan_deinit(&b->plan);
+    rein_forest_deinit(&b->forest);
+    rein_arena_deinit(&b->arena);
+    *b = (rein_group_batch){0};
+}
+
+rein_status rein_group_audit(const rein_group_batch *b, int64_t part) {
+    const rein_part *p = &b->plan.part[part];
+    for (int64_t i = 0; i < p->n_entry; i++) {
+        const rein_span *s = &b->forest.span[p->entry[i]];
+        for (int64_t t = s->tok; t < s->tok + s->n && !p->context[i]; t++) {
+            if (!b->forest.want[t]) continue;
+            if (memcmp(&b->logp[t], &b->old_logp[t], sizeof(float)) != 0)
+                return rein_fail(REIN_ERR_MISMATCH,
+                                 "log-prob of token %lld of span %lld: sampled %.9g, trained %.9g; the sampler and the "
+                                 "trainer are no longer one engine",
+                                 (long long)(t - s->tok), (long long)p->entry[i], (double)b->old_logp[t],
+                                 (double)b->logp[t]);
+        }
+    }
+    return REIN_OK;
+}

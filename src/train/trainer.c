@@ -1,0 +1,277 @@
+/* Update, checkpoint and resume; see trainer.h. */
+#include "train/trainer.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "optim/adamw.h"
+#include "optim/clip.h"
+#include "optim/schedule.h"
+#include "rein/version.h"
+#include "run/resolve.h"
+
+rein_status rein_start_model(rein_model **model, rein_tokenizer **tok, const char *path, rein_device *dev) {
+    rein_arena arena = {0};
+    char *dir;
+    rein_status status;
+    *model = NULL;
+    *tok = NULL;
+    REIN_TRY_OUT(status, rein_model_dir_resolve(&dir, &arena, path), out);
+    REIN_TRY_OUT(status, rein_model_load(model, dir, dev, 0), out);
+    REIN_TRY_OUT(status, rein_tokenizer_load(tok, dir), out);
+out:
+    rein_arena_deinit(&arena);
+    return status;
+}
+
+rein_status rein_trainer_init(rein_trainer *t, const rein_train_args *args, rein_device *dev, rein_model *model,
+                              rein_tokenizer *tokenizer, const rein_train_watch *watch) {
+    *t = (rein_trainer){.args = args, .dev = dev, .model = model, .tokenizer = tokenizer, .watch = watch};
+    rein_status status;
+    REIN_TRY_OUT(status, rein_alloc(&t->m, model->n_float, sizeof(float)), fail);
+    REIN_TRY_OUT(status, rein_alloc(&t->v, model->n_float, sizeof(float)), fail);
+    REIN_TRY_OUT(status, rein_grads_init(&t->grads, model), fail);
+    REIN_TRY_OUT(status, rein_leaf_init(&t->leaf, model), fail);
+    return REIN_OK;
+fail:
+    rein_trainer_deinit(t);
+    return status;
+}
+
+void rein_trainer_deinit(rein_trainer *t) {
+    rein_rundir_close(t->run);
+    rein_leaf_deinit(&t->leaf);
+    rein_grads_deinit(&t->grads);
+    rein_free(t->m);
+    rein_free(t->v);
+    rein_model_destroy(t->model);
+    rein_tokenizer_destroy(t->tokenizer);
+    *t = (rein_trainer){0};
+}
+
+/* ---- the update ---- */
+
+static rein_schedule schedule(const rein_trainer *t) {
+    const rein_train_args *a = t->args;
+    rein_schedule s = rein_schedule_default((rein_schedule_type)a->lr_scheduler_type, a->learning_rate, t->steps);
+    s.warmup_steps = a->warmup_steps > 0 ? a->warmup_steps : rein_schedule_fraction(a->warmup_ratio, t->steps);
+    s.decay_steps = rein_schedule_fraction(a->lr_decay_ratio, t->steps);
+    s.decay_shape = REIN_SHAPE_LINEAR;
+    return s;
+}
+
+static rein_status refuse(rein_trainer *t, double norm) {
+    char text[160];
+    t->skipped++;
+    snprintf(text, sizeof text, "step %lld: gradient norm is %g; the update is refused, the weights stay",
+             (long long)t->step, norm);
+    if (t->run) REIN_TRY(rein_rundir_event(t->run, t->step, "skip", text));
+    if (t->skipped > t->args->max_skipped_updates)
+        return rein_fail(REIN_ERR_NUMERIC, "%s (refused so far: %lld, max_skipped_updates: %lld)", text,
+                         (long long)t->skipped, (long long)t->args->max_skipped_updates);
+    return REIN_OK;
+}
+
+static rein_status apply(rein_trainer *t, double rate, float scale) {
+    const rein_train_args *a = t->args;
+    const rein_model *m = t->model;
+    rein_adamw_options o = {a->adam_beta1, a->adam_beta2, a->adam_epsilon, a->weight_decay};
+    rein_adamw_range *range;
+    REIN_TRY(rein_adamw_check(&o));
+    REIN_TRY(rein_alloc(&range, m->n_param, sizeof *range));
+    t->updates++;
+    for (int64_t i = 0; i < m->n_param; i++) {
+        const rein_param *p = &m->param[i];
+        range[i] = (rein_adamw_range){m->w + p->offset, t->m + p->offset, t->v + p->offset, t->grads.flat + p->offset,
+                                      p->rows * p->cols, p->kind == REIN_PARAM_MATRIX};
+    }
+    rein_adamw_step(t->dev, range, m->n_param, &o,
+                    (rein_adamw_step_args){.step = t->updates, .learning_rate = rate, .grad_scale = scale});
+    rein_free(range);
+    rein_model_pack(t->model);
+    return REIN_OK;
+}
+
+rein_status rein_trainer_update(rein_trainer *t, rein_update *out) {
+    rein_schedule s = schedule(t);
+    double sumsq;
+    REIN_TRY(rein_params_sumsq(t->model, t->grads.flat, &sumsq));
+    rein_clip clip = rein_clip_gradient(sumsq, t->args->max_grad_norm);
+    *out = (rein_update){.grad_norm = clip.norm, .learning_rate = rein_schedule_rate(&s, t->step), .skipped = !clip.finite};
+    t->step++;
+    return clip.finite ? apply(t, out->learning_rate, clip.scale) : refuse(t, clip.norm);
+}
+
+/* ---- checkpoints ---- */
+
+static rein_status write_state(const rein_trainer *t, const char *path) {
+    rein_str s = {0};
+    rein_str_printf(&s, "{\"global_step\":%lld,\"max_steps\":%lld,\"updates\":%lld,\"skipped_updates\":%lld,\"num_tokens\":%lld}\n",
+                    (long long)t->step, (long long)t->steps, (long long)t->updates, (long long)t->skipped,
+                    (long long)t->tokens);
+    rein_status status = rein_str_check(&s);
+    if (status == REIN_OK) status = rein_file_write(path, s.data, s.len);
+    rein_str_deinit(&s);
+    return status;
+}
+
+static rein_status write_checkpoint(rein_trainer *t, const char *dir, rein_arena *arena) {
+    char *path;
+    REIN_TRY(rein_model_save(t->model, dir));
+    REIN_TRY(rein_path_format(arena, &path, "%s/optimizer_m.safetensors", dir));
+    REIN_TRY(rein_params_write(t->model, t->m, path));
+    REIN_TRY(rein_path_format(arena, &path, "%s/optimizer_v.safetensors", dir));
+    REIN_TRY(rein_params_write(t->model, t->v, path));
+    if (t->tokenizer) {
+        REIN_TRY(rein_path_format(arena, &path, "%s/tokenizer.json", dir));
+        REIN_TRY(rein_tokenizer_save(t->tokenizer, path));
+    }
+    REIN_TRY(rein_path_format(arena, &path, "%s/trainer_state.json", dir));
+    return write_state(t, path);
+}
+
+rein_status rein_trainer_checkpoint(rein_trainer *t) {
+    const rein_train_args *a = t->args;
+    bool due = t->step == t->steps || (a->save_steps > 0 && t->step % a->save_steps == 0);
+    if (!due) return REIN_OK;
+    rein_arena arena = {0};
+    const char *dir;
+    rein_status status;
+    REIN_TRY_OUT(status, rein_checkpoint_begin(t->run, t->step, &dir), out);
+    REIN_TRY_OUT(status, write_checkpoint(t, dir, &arena), out);
+    REIN_TRY_OUT(status, rein_checkpoint_publish(t->run, t->step), out);
+    if (a->save_total_limit > 0) REIN_TRY_OUT(status, rein_checkpoint_prune(t->run, a->save_total_limit), out);
+out:
+    rein_arena_deinit(&arena);
+    return status;
+}
+
+static rein_status read_state(rein_trainer *t, const char *path) {
+    struct json_object *doc;
+    rein_status status;
+    REIN_TRY(rein_json_load(&doc, path));
+    REIN_TRY_OUT(status, rein_json_int(&t->step, doc, "global_step"), out);
+    REIN_TRY_OUT(status, rein_json_int(&t->updates, doc, "updates"), out);
+    REIN_TRY_OUT(status, rein_json_int(&t->skipped, doc, "skipped_updates"), out);
+    REIN_TRY_OUT(status, rein_json_int(&t->tokens, doc, "num_tokens"), out);
+out:
+    json_object_put(doc);
+    return status;
+}
+
+rein_status rein_trainer_restore(rein_trainer *t, const char *dir) {
+    rein_arena arena = {0};
+    char *path;
+    rein_status status;
+    REIN_TRY_OUT(status, rein_checkpoint_verify(dir, NULL), out);
+    REIN_TRY_OUT(status, rein_path_format(&arena, &path, "%s/model.safetensors", dir), out);
+    REIN_TRY_OUT(status, rein_params_read(t->model, t->model->w, path), out);
+    REIN_TRY_OUT(status, rein_path_format(&arena, &path, "%s/optimizer_m.safetensors", dir), out);
+    REIN_TRY_OUT(status, rein_params_read(t->model, t->m, path), out);
+    REIN_TRY_OUT(status, rein_path_format(&arena, &path, "%s/optimizer_v.safetensors", dir), out);
+    REIN_TRY_OUT(status, rein_params_read(t->model, t->v, path), out);
+    REIN_TRY_OUT(status, rein_path_format(&arena, &path, "%s/trainer_state.json", dir), out);
+    REIN_TRY_OUT(status, read_state(t, path), out);
+    rein_model_pack(t->model);
+out:
+    rein_arena_deinit(&arena);
+    return status;
+}
+
+/* ---- the run ---- */
+
+/* The next line of a configuration that a resumed run must share, or NULL; *at moves on. */
+static const char *next_line(const char **at, size_t *len) {
+    static const char *const own[] = {"resume_from_checkpoint:", "output_dir:"}; /* a run may have been moved */
+    while (**at) {
+        const char *line = *at;
+        bool shared = true;
+        *len = strcspn(line, "\n");
+        *at += *len + (line[*len] == '\n');
+        for (size_t i = 0; i < REIN_COUNT(own); i++) shared &= strncmp(line, own[i], strlen(own[i])) != 0;
+        if (shared) return line;
+    }
+    return NULL;
+}
+
+/* A run goes on with the options that it began with: other ones would make its config.yaml a lie. */
+static rein_status same_config(const rein_rundir *run, const char *config_yaml) {
+    rein_str old = {0};
+    rein_status status = rein_read_config(run, &old);
+    const char *mine = config_yaml, *theirs = old.data ? old.data : "";
+    while (status == REIN_OK) {
+        size_t n = 0, m = 0;
+        const char *a = next_line(&theirs, &n), *b = next_line(&mine, &m);
+        if (!a && !b) break;
+        if (!a || !b || n != m || memcmp(a, b, n) != 0)
+            status = rein_fail(REIN_ERR_USAGE, "'%s' was begun with '%.*s', now it is '%.*s'; start another run",
+                               rein_rundir_path(run), (int)n, a ? a : "", (int)m, b ? b : "");
+    }
+    rein_str_deinit(&old);
+    return status;
+}
+
+static rein_status resume(rein_trainer *t, const char *kind, const char *config_yaml) {
+    const char *path = t->args->output_dir;
+    rein_arena arena = {0};
+    char *dir;
+    int64_t step;
+    rein_status status;
+    REIN_TRY_OUT(status, rein_rundir_open(&t->run, path, true), out);
+    if (strcmp(rein_rundir_kind(t->run), kind) != 0) {
+        status = rein_fail(REIN_ERR_USAGE, "'%s' is a run of kind '%s', not '%s'", path, rein_rundir_kind(t->run), kind);
+        goto out;
+    }
+    REIN_TRY_OUT(status, same_config(t->run, config_yaml), out);
+    REIN_TRY_OUT(status, rein_checkpoint_latest(t->run, &step), out);
+    if (step >= 0) {
+        REIN_TRY_OUT(status, rein_checkpoint_path(t->run, &arena, step, &dir), out);
+        REIN_TRY_OUT(status, rein_trainer_restore(t, dir), out);
+    }
+    REIN_TRY_OUT(status, rein_rundir_rollback(t->run, step < 0 ? 0 : step), out);
+out:
+    rein_arena_deinit(&arena);
+    return status;
+}
+
+rein_status rein_trainer_open_run(rein_trainer *t, const char *kind, const char *config_yaml) {
+    const char *path = t->args->output_dir;
+    rein_schedule s = schedule(t);
+    if (rein_schedule_check(&s) != REIN_OK) return rein_fail(REIN_ERR_USAGE, "%s", rein_error_message());
+    bool old = t->args->resume_from_checkpoint && rein_rundir_exists(path);
+    REIN_TRY(old ? resume(t, kind, config_yaml) : rein_rundir_create(&t->run, path, kind, config_yaml));
+    return rein_trainer_note(t);
+}
+
+rein_status rein_trainer_note(rein_trainer *t) {
+    char text[64];
+    snprintf(text, sizeof text, "%lld", (long long)rein_model_count(t->model));
+    REIN_TRY(rein_rundir_note(t->run, "rein.version", REIN_VERSION));
+    REIN_TRY(rein_rundir_note(t->run, "model.parameters", text));
+    return rein_rundir_environment(t->run, t->dev->ops->name, t->dev->threads);
+}
+
+/* ---- hashes ---- */
+
+void rein_commit_add(rein_commit *c, const char *name, const void *bytes, size_t len) {
+    REIN_ASSERT(c->n < REIN_COMMIT_MAX);
+    snprintf(c->hash[c->n].name, sizeof c->hash[c->n].name, "%s", name);
+    rein_xxh3_hex(c->hash[c->n++].hex, bytes, len);
+}
+
+static void add_params(rein_commit *c, const char *name, const rein_model *model, const float *flat) {
+    char hex[REIN_XXH_HEX];
+    rein_params_hash(model, flat, hex);
+    snprintf(c->hash[c->n].name, sizeof c->hash[c->n].name, "%s", name);
+    snprintf(c->hash[c->n++].hex, sizeof hex, "%s", hex);
+}
+
+void rein_trainer_commit(const rein_trainer *t, rein_commit *c) {
+    add_params(c, "grad", t->model, t->grads.flat);
+    add_params(c, "weights", t->model, t->model->w);
+    add_params(c, "optimiser_m", t->model, t->m);
+    add_params(c, "optimiser_v", t->model, t->v);
+}

@@ -1,0 +1,77 @@
+/*
+ * What all training loops share: the model with its optimiser state, the update, checkpoints and their resumption.
+ *
+ * A trainer's state after step K is the weights, the two AdamW moments and K itself; every step is a pure function of
+ * that state, the options and the data, so a run resumed from a checkpoint repeats itself bit for bit.
+ */
+#ifndef REIN_TRAIN_TRAINER_H
+#define REIN_TRAIN_TRAINER_H
+
+#include "base/hash.h"
+#include "model/leaf.h"
+#include "run/run.h"
+#include "text/tokenizer.h"
+#include "train/args.h"
+
+/** How a loop speaks to whoever shows progress; any member may be NULL. */
+typedef struct rein_train_watch {
+    void (*begin)(void *user, const char *label, int64_t step, int64_t steps);
+    void (*step)(void *user, int64_t step, const char *line);
+    void (*detail)(void *user, const char *text);
+    void *user;
+} rein_train_watch;
+
+typedef struct rein_trainer {
+    const rein_train_args *args;
+    const rein_train_watch *watch;
+    rein_device *dev;          /* borrowed */
+    rein_model *model;
+    rein_tokenizer *tokenizer;
+    float *m, *v;              /* moments, the model's layout */
+    rein_grads grads;
+    rein_leaf leaf;
+    int64_t step, steps;       /* optimiser steps done, and of the whole run */
+    int64_t updates, skipped;  /* applied (AdamW's own count) and refused updates so far */
+    int64_t tokens;            /* trained so far */
+    rein_rundir *run;          /* NULL while a step is only checked */
+} rein_trainer;
+
+/** Take over `model` and `tokenizer` (both owned from here on, also on failure). */
+REIN_NODISCARD rein_status rein_trainer_init(rein_trainer *t, const rein_train_args *args, rein_device *dev,
+                                             rein_model *model, rein_tokenizer *tokenizer,
+                                             const rein_train_watch *watch);
+void rein_trainer_deinit(rein_trainer *t);
+
+/** Load the model and tokenizer that a run starts from: directory, checkpoint or run. Both must be there. */
+REIN_NODISCARD rein_status rein_start_model(rein_model **model, rein_tokenizer **tok, const char *path,
+                                            rein_device *dev);
+
+typedef struct rein_update {
+    double grad_norm, learning_rate;
+    bool skipped;
+} rein_update;
+
+/**
+ * Clip and apply the gradient in t->grads as step t->step + 1.
+ *
+ * A norm that is not finite refuses the update: weights and moments stay, `skipped` is set and counted, and beyond
+ * max_skipped_updates the status is REIN_ERR_NUMERIC.
+ */
+REIN_NODISCARD rein_status rein_trainer_update(rein_trainer *t, rein_update *out);
+
+/** Hashes of gradient, weights and optimiser for the commit record. */
+void rein_trainer_commit(const rein_trainer *t, rein_commit *c);
+void rein_commit_add(rein_commit *c, const char *name, const void *bytes, size_t len);
+
+/** checkpoint-K with model, tokenizer, moments and trainer_state.json; if it is time or the end. */
+REIN_NODISCARD rein_status rein_trainer_checkpoint(rein_trainer *t);
+/** Load a verified checkpoint's weights, moments and counters. */
+REIN_NODISCARD rein_status rein_trainer_restore(rein_trainer *t, const char *dir);
+
+/** Create the run, or (resume_from_checkpoint) open it, restore its newest checkpoint and roll back to it. */
+REIN_NODISCARD rein_status rein_trainer_open_run(rein_trainer *t, const char *kind, const char *config_yaml);
+
+/** Facts that every training run records: model, tokenizer and start hashes, parameters, environment. */
+REIN_NODISCARD rein_status rein_trainer_note(rein_trainer *t);
+
+#endif
