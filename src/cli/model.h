@@ -1,0 +1,23 @@
+/* Opening what most commands need: a device, a model (directory, checkpoint or run) and its tokenizer if it has one. */
+#ifndef REIN_CLI_MODEL_H
+#define REIN_CLI_MODEL_H
+
+#include "cli/cli.h"
+#include "model/model.h"
+#include "text/tokenizer.h"
+
+typedef struct rein_cli_model {
+    rein_device *dev;
+    rein_model *model;
+    rein_tokenizer *tokenizer; /* NULL if the directory has none */
+    char *dir;                 /* where the weights came from */
+    rein_arena arena;
+} rein_cli_model;
+
+REIN_NODISCARD rein_status rein_cli_model_open(rein_cli_model *out, const rein_cli *cli, const char *path);
+void rein_cli_model_close(rein_cli_model *m);
+
+/** REIN_ERR_USAGE naming the option if `value` is NULL. */
+REIN_NODISCARD rein_status rein_cli_require(const char *value, const char *option);
+
+#endif

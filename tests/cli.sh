@@ -1,0 +1,221 @@
+#!/bin/sh
+# The contract of the command line: exit statuses, what messages name, and damage that `rein verify` must find.
+# usage: cli.sh REIN
+set -u
+rein=$1
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/rein-cli-XXXXXX") || exit 1
+failures=0
+mounted=
+REIN_NUM_THREADS=1
+export REIN_NUM_THREADS
+unset REIN_ISA REIN_TRACE OMP_NUM_THREADS
+
+tidy() {
+    test -z "$mounted" || umount "$mounted"
+    rm -rf "$tmp"
+}
+trap tidy EXIT
+trap 'exit 1' HUP INT TERM
+
+# expect STATUS PATTERN COMMAND...: the exit status, and a line of the output that matches (basic regular expression);
+# an empty pattern matches no output, too.
+expect() {
+    want=$1 pattern=$2
+    shift 2
+    "$@" >"$tmp/out" 2>"$tmp/err"
+    got=$?
+    if [ "$got" -ne "$want" ] ||
+        { [ -n "$pattern" ] && ! cat "$tmp/out" "$tmp/err" | grep -q -e "$pattern"; }; then
+        failures=$((failures + 1))
+        printf 'FAILED: %s\n  status %s, expected %s; expected to match: %s\n' "$*" "$got" "$want" "$pattern"
+        sed 's/^/  | /' "$tmp/out" "$tmp/err"
+    fi
+}
+
+# What a folder holds, as one line a file.
+state_of() {
+    find "$1" -type f -exec cksum {} + | sort
+}
+
+# Change the lowest bit of byte OFFSET (from 0) of FILE.
+flip() {
+    byte=$(dd if="$1" bs=1 skip="$2" count=1 2>/dev/null | od -An -tu1 | tr -d ' ')
+    octal=$(printf '%03o' $((byte ^ 1)))
+    # shellcheck disable=SC2059
+    printf "\\$octal" | dd of="$1" bs=1 seek="$2" conv=notrunc 2>/dev/null
+}
+
+size_of() {
+    wc -c <"$1" | tr -d ' '
+}
+
+# One JSON document a line (or one in all): parsed where python3 is there, else seen to begin and end as an object.
+json() {
+    expect 0 '^{' "$rein" "$@" --json
+    if command -v python3 >/dev/null 2>&1; then
+        python3 -c 'import json, sys
+t = sys.stdin.read()
+try: json.loads(t)
+except ValueError: [json.loads(x) for x in t.splitlines()]' <"$tmp/out" 2>/dev/null && return
+    else
+        tail -n 1 "$tmp/out" | grep -q '}$' && return
+    fi
+    failures=$((failures + 1))
+    printf 'FAILED: rein %s --json prints no JSON\n' "$*"
+}
+
+cd "$tmp" || exit 1
+
+# ---- words and values ----
+expect 2 "unknown command 'grop'; did you mean 'grpo'" "$rein" grop
+expect 2 "unknown command 'zzzzzzzz'" "$rein" zzzzzzzz
+expect 2 'usage: rein' "$rein"
+expect 2 "max_step.*max_steps" "$rein" grpo --max_step 3
+expect 2 "learning_rate.*fast" "$rein" sft --learning_rate fast
+expect 2 "max_steps.*1\\.5" "$rein" sft --max_steps 1.5
+expect 2 "num_generations.*1.*2 .*4096" "$rein" grpo --num_generations 1
+expect 2 "loss_type.*dapoo" "$rein" grpo --loss_type dapoo
+expect 2 "seed" "$rein" sft --seed 1 --seed 2
+expect 2 "did you mean 'control'" "$rein" grpo --model_name_or_path x --output_dir y --max_steps 1 --env contrl
+expect 2 'PATH is missing' "$rein" inspect
+expect 2 'REIN_NUM_THREADS' env REIN_NUM_THREADS=many "$rein" devices
+expect 0 '^rein [0-9]' "$rein" --version
+expect 0 'usage: rein sft' "$rein" help sft
+expect 0 'usage: rein sft' "$rein" sft --help
+
+# ---- runs to work on ----
+printf 'position=0.12, velocity=-0.34\n0.5,-0.1,0.0\n' >text.txt
+expect 0 . "$rein" tokenizer train --input text.txt --vocab_size 270 --special '<|endoftext|>' --out tok.json
+expect 0 . "$rein" data gen --answer plain --decimals 1 --steps 3 --train 32 --eval 4 --out data --name d
+sft() {
+    "$rein" sft --dataset_name data/d_train.jsonl --tokenizer tok.json --hidden_size 16 --intermediate_size 32 \
+        --num_hidden_layers 1 --num_attention_heads 2 --num_key_value_heads 1 --max_position_embeddings 128 \
+        --learning_rate 1e-2 "$@"
+}
+grpo() {
+    "$rein" grpo --model_name_or_path sft/checkpoint-4 --env control:answer=plain,decimals=1,steps=3 --max_steps 3 \
+        --save_steps 1 --num_generations 4 --per_device_train_batch_size 8 --max_completion_length 12 "$@"
+}
+expect 0 'sft/checkpoint-4  weights [0-9a-f]*' sft --max_steps 4 --save_steps 2 --output_dir sft
+expect 0 'grpo/checkpoint-3  weights [0-9a-f]*' grpo --output_dir grpo
+
+expect 2 'sse9' env REIN_ISA=sse9 "$rein" verify sft
+
+# ---- files ----
+expect 1 'nowhere/model' "$rein" inspect nowhere/model
+expect 1 'nothing.jsonl' "$rein" sft --dataset_name nothing.jsonl --tokenizer tok.json --output_dir a
+expect 1 'nowhere' "$rein" generate --model nowhere --prompt x
+printf '{"prompt":"a","completion":"b"}\n{"prompt":\n' >bad.jsonl
+expect 1 'bad.jsonl:2' "$rein" sft --dataset_name bad.jsonl --tokenizer tok.json --output_dir a
+cp -r sft/checkpoint-4 cut
+size=$(size_of cut/model.safetensors)
+head -c $((size - 64)) sft/checkpoint-4/model.safetensors >cut/model.safetensors
+expect 1 'cut/model.safetensors' "$rein" inspect cut
+expect 1 'cut/model.safetensors' "$rein" generate --model cut --prompt x
+head -c 5 sft/checkpoint-4/model.safetensors >cut/model.safetensors
+expect 1 'cut/model.safetensors' "$rein" inspect cut
+cp -r sft/checkpoint-4 shape
+sed 's/"intermediate_size": *32/"intermediate_size": 48/' sft/checkpoint-4/config.json >shape/config.json
+expect 1 'shape/model.safetensors.*mlp.gate_proj.weight.*(48, 16).*(32, 16)' "$rein" generate --model shape --prompt x
+
+# ---- recipes ----
+cat >recipe.yaml <<'END'
+name: x
+stages:
+  - name: one
+    run: sft
+    options:
+      max_steps: 1
+      lerning_rate: 1e-3
+END
+expect 2 'lerning_rate.*learning_rate.*recipe.yaml:7:[0-9]' "$rein" run recipe.yaml --output_dir p
+sed 's/    options:/    optoins:/' recipe.yaml >recipe2.yaml
+expect 2 'recipe2.yaml:[56]:[0-9].*optoins.*options' "$rein" run recipe2.yaml --output_dir p
+sed 's/lerning_rate/  learning_rate/' recipe.yaml >recipe3.yaml
+expect 2 'recipe3.yaml:[67]:[0-9]' "$rein" run recipe3.yaml --output_dir p
+printf 'max_steps: 1\nmax_stepps: 2\n' >options.yaml
+expect 2 'max_stepps.*max_steps.*options.yaml:2:[0-9]' "$rein" sft --config options.yaml
+expect 0 '' test ! -e p
+
+# ---- JSON ----
+json devices
+json inspect sft/checkpoint-4
+json runs list .
+json runs show grpo
+json verify sft
+json sim di --state 0.1,0.1 --controls zero --steps 3
+json lqr di
+printf '{"text":"position=0.1"}\n' >in.jsonl
+json tokenize --tokenizer tok.json --input in.jsonl
+json generate --model sft --prompt position= --max_new_tokens 3
+
+# ---- a run is never overwritten ----
+state_of grpo >before
+expect 2 'grpo.*exists' grpo --output_dir grpo
+state_of grpo >after
+expect 0 '' cmp before after
+
+# ---- verify ----
+expect 0 'step [0-9]* is equal' "$rein" verify sft
+for step in 1 2 3; do expect 0 "step $step is equal" "$rein" verify grpo --step $step; done
+expect 2 'no committed step 9' "$rein" verify grpo --step 9
+expect 2 'nowhere' "$rein" verify nowhere
+
+flip_middle() {
+    flip "$1" $(($(size_of "$1") / 2))
+}
+halve() {
+    head -c $(($(size_of "$1") / 2)) "$1" >half
+    cp half "$1"
+}
+
+# damaged STATUS HOW FILE: verify must find what HOW does to a file of a copy of the run, and name the file.
+damaged() {
+    rm -rf copy
+    cp -r grpo copy
+    "$2" "copy/$3"
+    expect "$1" "$(basename "$3")" "$rein" verify copy
+}
+cp -r grpo copy
+expect 0 'is equal' "$rein" verify copy
+for file in model optimizer_m optimizer_v; do
+    damaged 3 flip_middle checkpoint-2/$file.safetensors
+    damaged 3 halve checkpoint-3/$file.safetensors
+done
+damaged 3 flip_middle checkpoint-1/trainer_state.json
+damaged 3 flip_middle checkpoint-1/tokenizer.json
+damaged 3 rm checkpoint-1/config.json
+damaged 1 rm checkpoint-1/manifest.json
+for step in 1 2 3; do damaged 3 flip_middle journal/step-00000$step.bin; done
+damaged 1 halve journal/step-000002.bin
+damaged 3 rm journal/step-000002.bin
+damaged 3 flip_middle config.yaml
+
+# A resumed run refuses a damaged checkpoint, and says which file.
+rm -rf copy
+cp -r grpo copy
+flip_middle copy/checkpoint-3/model.safetensors
+expect 3 'checkpoint-3.*model.safetensors' grpo --output_dir copy --resume_from_checkpoint
+
+expect 2 'was begun with .*learning_rate.*now it is' grpo --output_dir grpo --resume_from_checkpoint --learning_rate 0.007
+
+# ---- a full disk ----
+mkdir disk
+if [ "$(id -u)" -eq 0 ] && mount -t tmpfs -o size=2m tmpfs disk 2>/dev/null; then
+    mounted=$tmp/disk
+    expect 1 'No space left\|disk' sft --max_steps 400 --save_steps 1 --output_dir disk/run
+    last=$(find disk/run -name 'checkpoint-*[0-9]' ! -name '*.tmp*' | sed 's/.*-//' | sort -n | tail -n 1)
+    expect 0 '' test "${last:-0}" -ge 1
+    cp -r disk/run rescued
+    expect 0 'is equal' "$rein" verify rescued
+    umount disk
+    mounted=
+else
+    echo 'skipped: a full disk (needs root and mount)'
+fi
+
+if [ "$failures" -gt 0 ]; then
+    echo "$failures checks of the command line failed"
+    exit 1
+fi
+echo 'the command line keeps its contract'
