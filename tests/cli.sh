@@ -145,6 +145,7 @@ json runs show grpo
 json verify sft
 json sim di --state 0.1,0.1 --controls zero --steps 3
 json lqr di
+json help grpo
 printf '{"text":"position=0.1"}\n' >in.jsonl
 json tokenize --tokenizer tok.json --input in.jsonl
 json generate --model sft --prompt position= --max_new_tokens 3

@@ -58,6 +58,24 @@ static rein_status print_help(FILE *out, const rein_command *c) {
     return status;
 }
 
+/* The command's options as a JSON Schema: rein help COMMAND --json. */
+static rein_status print_schema(FILE *out, const rein_command *c) {
+    rein_options opts = {0};
+    rein_str text = {0};
+    void *values = NULL;
+    rein_status status;
+    if (c->values_size) REIN_TRY(rein_alloc(&values, 1, c->values_size));
+    REIN_TRY_OUT(status, rein_options_init(&opts, c->options, c->n_options, values), out);
+    rein_options_write_schema(&opts, c->name, &text);
+    REIN_TRY_OUT(status, rein_str_check(&text), out);
+    fprintf(out, "%s\n", text.data);
+out:
+    rein_str_deinit(&text);
+    rein_options_deinit(&opts);
+    rein_free(values);
+    return status;
+}
+
 /* ---- dispatch ---- */
 
 /* The command with the most words that matches; *used is how many words it took. */
@@ -174,7 +192,7 @@ int main(int argc, char **argv) {
     if (!command) return fail(unknown_command(argc > 0 ? argv[0] : "--json"));
     for (int i = used; i < argc && !help; i++) help = strcmp(argv[i], "--help") == 0;
     if (help) {
-        rein_status status = print_help(stdout, command);
+        rein_status status = cli.json ? print_schema(stdout, command) : print_help(stdout, command);
         return status == REIN_OK ? EXIT_DONE : fail(status);
     }
     rein_status status = threads_from_environment(&cli.threads);
