@@ -30,7 +30,9 @@ typedef __m512 vec;
 typedef __mmask16 vmask;
 
 /** The first n lanes; n may be below 0 or above REIN_W. */
-REIN_INLINE vmask v_mask(int64_t n) { return n >= 16 ? (vmask)0xffff : n <= 0 ? (vmask)0 : (vmask)((1u << n) - 1u); }
+REIN_INLINE vmask v_mask(int64_t n) {
+    return (vmask)(n >= 16 ? 0xffffu : n <= 0 ? 0u : (1u << n) - 1u);
+}
 REIN_INLINE vec v_load(const float *p) { return _mm512_loadu_ps(p); }
 REIN_INLINE void v_store(float *p, vec a) { _mm512_storeu_ps(p, a); }
 /** Lanes outside the mask are read as 0, without touching memory; of a store, left alone. */
