@@ -3,7 +3,6 @@
 #include "golden_json.h"
 
 #include "rl/cases.h"
-#include "rl/sft.h"
 
 /* What TRL computes with options or arrays that we refuse. */
 static bool is_skipped(struct json_object *c) {
@@ -298,47 +297,13 @@ static void test_vespo_weight(void **state) {
     assert_true(row.weight == 1 && row.loss == 31 && dlogp[0] == -1);
 }
 
-/* The number of labels of TRL's SFT cases, and the weights of both losses. */
-static void test_sft(void **state) {
-    (void)state;
-    struct json_object *document = golden_load("golden/trl/sft.json");
-    struct json_object *c = golden_at(golden_get(document, "cases"), 0), *micro = golden_get(c, "micro_batches");
-    int64_t items = 0;
-    for (int64_t m = 0; m < golden_length(micro); m++) {
-        struct json_object *labels = golden_get(golden_at(micro, m), "labels");
-        for (int64_t i = 0; i < golden_length(labels); i++) {
-            uint8_t mask[64];
-            int64_t n = golden_length(golden_at(labels, i)) - 1; /* label 0 is predicted by nothing */
-            for (int64_t t = 0; t < n; t++) mask[t] = golden_number(golden_at(golden_at(labels, i), t + 1)) >= 0;
-            items += rein_loss_count(mask, n);
-        }
-    }
-    assert_int_equal(items, (int64_t)golden_double(c, "num_items_in_batch"));
-    json_object_put(document);
-
-    int64_t offset[] = {0, 3, 4};
-    float logp[] = {-1, NAN, -3, -0.5f}, dlogp[4];
-    uint8_t mask[] = {1, 0, 1, 1};
-    double loss[2];
-    rein_loss_batch batch = {.B = 2, .offset = offset, .logp = logp, .mask = mask};
-    assert_int_equal(rein_sft_loss(loss, dlogp, &batch, REIN_SFT_NLL, 8), REIN_OK);
-    assert_true(loss[0] == 0.5 && loss[1] == 0.0625);
-    assert_true(dlogp[0] == -0.125f && dlogp[1] == 0 && dlogp[2] == -0.125f && dlogp[3] == -0.125f);
-    assert_int_equal(rein_sft_loss(loss, dlogp, &batch, REIN_SFT_DFT, 8), REIN_OK);
-    golden_near(loss[0], (exp(-1) + 3 * exp(-3)) / 8, 1e-15, "loss", "dft");
-    golden_near(dlogp[2], -exp(-3) / 8, 1e-8, "dlogp", "dft");
-    assert_int_equal(rein_sft_loss(loss, dlogp, &batch, REIN_SFT_NLL, 0), REIN_ERR_ARG);
-    mask[1] = 1;
-    assert_int_equal(rein_sft_loss(loss, dlogp, &batch, REIN_SFT_NLL, 8), REIN_ERR_NUMERIC);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_trl_losses),           cmocka_unit_test(test_notes_3_8),
         cmocka_unit_test(test_clip_quadrants),       cmocka_unit_test(test_k3),
         cmocka_unit_test(test_split_changes_no_bit), cmocka_unit_test(test_finite_differences),
         cmocka_unit_test(test_first_iteration),      cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_nonfinite_is_counted), cmocka_unit_test(test_sft),
+        cmocka_unit_test(test_nonfinite_is_counted),
         cmocka_unit_test(test_vespo_weight),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
