@@ -104,11 +104,12 @@ static double control_part(const rein_score *s) {
 
 static void test_reward_goldens(void **state) {
     (void)state;
-    static const double want[4][4] = {{12.82507, 2.14300, -109.67223, 2.94300},
+    static const double want[5][4] = {{12.82507, 2.14300, -109.67223, 2.94300},
                                       {51.25065, -25.57000, -681.72230, -0.57000},
                                       {133.26351, 74.45775, -341.47246, 79.43801},
-                                      {153.26351, 94.45775, 49.52754, 99.43801}};
-    for (int version = 0; version < 4; version++)
+                                      {153.26351, 94.45775, 49.52754, 99.43801},
+                                      {127.06452, 88.43865, 5.65621, 99.05564}};
+    for (int version = 0; version <= REIN_REWARD_V20; version++)
         for (int p = 0; p < 4; p++) {
             rein_score compat = score_policy(version, REIN_REWARD_COMPAT, (policy)p, 0.40, -0.20);
             assert_true(fabs(control_part(&compat) - want[version][p]) < 1e-4);
@@ -135,7 +136,7 @@ static void test_reward_parts_of_the_first_golden(void **state) {
 
 static void test_total_is_the_sum_of_the_components(void **state) {
     (void)state;
-    for (int version = 0; version < 4; version++)
+    for (int version = 0; version <= REIN_REWARD_V20; version++)
         for (int mode = 0; mode < 2; mode++)
             for (int p = 0; p < 4; p++) {
                 rein_score s = score_policy(version, mode, (policy)p, 0.37, 0.61);
@@ -187,7 +188,7 @@ static void test_floor_is_a_component(void **state) {
 
 static void test_format_rewards(void **state) {
     (void)state;
-    for (int version = 0; version < 4; version++) {
+    for (int version = 0; version <= REIN_REWARD_V20; version++) {
         rein_control_config config = defaults();
         config.reward = version;
         rein_env *env = make(config);
@@ -280,7 +281,7 @@ static void test_random_texts_are_scored(void **state) {
         " ",          "9",           "nan",          "\xff\xfe",    "1e9", "<", "x", "+3"};
     rein_control_config config = defaults();
     config.steps = 1;
-    for (int version = 0; version < 4; version++) {
+    for (int version = 0; version <= REIN_REWARD_V20; version++) {
         config.reward = version;
         rein_env *env = make(config);
         rein_task task = task_of(env, REIN_SPLIT_TRAIN, version);

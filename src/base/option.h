@@ -69,6 +69,9 @@ void rein_options_write_json(const rein_options *opts, rein_str *out);
 void rein_options_write_schema(const rein_options *opts, const char *title, rein_str *out);
 void rein_options_write_help(const rein_option *rows, int64_t n_rows, rein_str *out);
 
+/** The index-th of the choices "a|b|c", `*len` bytes, borrowed; NULL if there are fewer. */
+const char *rein_choice_name(const char *choices, int index, int *len);
+
 /** Nearest of n names by edit distance, or NULL if none is within a third of the longer one's length ("did you mean").
  */
 const char *rein_nearest_name(const char *name, const char *const *names, int64_t n);

@@ -18,6 +18,16 @@ bool rein_choice_next(rein_choice *choice) {
     return true;
 }
 
+const char *rein_choice_name(const char *choices, int index, int *len) {
+    rein_choice choice = {.next = choices};
+    while (rein_choice_next(&choice)) {
+        if (choice.index != index) continue;
+        *len = (int)choice.len;
+        return choice.name;
+    }
+    return NULL;
+}
+
 static void put_text(rein_str *out, const char *text) { rein_json_put_string(out, text, strlen(text)); }
 
 static rein_option_value load_value(const rein_options *opts, const rein_option *row) {

@@ -66,8 +66,10 @@ static void put_facts(rein_str *out, const rein_rollout *r) {
 
 /* `scored` is the trajectory of the reward's mode. */
 static void put_reward(rein_str *out, const values *v, const rein_rollout *scored, const rein_reward_parts *parts) {
-    static const char *const versions[] = {"v1.0", "v1.1", "v1.2", "v1.3"}, *const modes[] = {"fixed", "compat"};
-    rein_str_printf(out, ",\"reward\":{\"version\":\"%s\",\"mode\":\"%s\"", versions[v->reward], modes[v->reward_mode]);
+    int len, mode_len;
+    const char *version = rein_choice_name(REIN_REWARD_VERSIONS, v->reward, &len);
+    const char *mode = rein_choice_name(REIN_REWARD_MODES, v->reward_mode, &mode_len);
+    rein_str_printf(out, ",\"reward\":{\"version\":\"%.*s\",\"mode\":\"%.*s\"", len, version, mode_len, mode);
     put_facts(out, scored);
     put_number(out, "total", rein_reward_total(parts));
     rein_str_puts(out, ",\"components\":{");

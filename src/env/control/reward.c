@@ -7,13 +7,17 @@
 
 enum { N_TIERS = 4 };
 
+/* v1.0, v1.1: the cost and terminal tiers; v1.2, v1.3: bounded terms; v2.0: the logarithm of the cost. */
+typedef enum cost_form { TIERED, SHAPED, LOGGED } cost_form;
+
 typedef struct reward_row {
     double format_exact, format_gain[3], format_loss;
-    bool shaped; /* v1.2, v1.3: bounded terms instead of cost and tiers */
-    double baseline;
-    double cost_divisor;   /* unshaped */
-    double tier[N_TIERS];  /* unshaped: terminal score below an error of 0.05, 0.1, 0.2, 0.5 */
-    double miss;           /* unshaped: times error^2 if no tier is reached */
+    cost_form form;
+    double baseline;       /* all but tiered */
+    double cost_divisor;   /* tiered */
+    double tier[N_TIERS];  /* tiered: terminal score below an error of 0.05, 0.1, 0.2, 0.5 */
+    double miss;           /* tiered: times error^2 if no tier is reached */
+    double cost_gain;      /* logged: times log(1 + cost) */
     double violation, cap; /* per violation, and the most they can cost in all */
     bool graded;           /* validity 10 (valid fraction) - 5 */
     double valid, invalid; /* else */
@@ -45,7 +49,7 @@ static const reward_row rows[] = {
     {.format_exact = 1,
      .format_gain = {0.2, 0.2, 0.1},
      .format_loss = 0.5,
-     .shaped = true,
+     .form = SHAPED,
      .baseline = 50,
      .violation = 8,
      .cap = INFINITY,
@@ -55,12 +59,21 @@ static const reward_row rows[] = {
     {.format_exact = 1,
      .format_gain = {0.2, 0.2, 0.1},
      .format_loss = 0.5,
-     .shaped = true,
+     .form = SHAPED,
      .baseline = 70,
      .violation = 2,
      .cap = 20,
      .graded = true,
      .floor = 30},
+    {.format_exact = 1,
+     .format_gain = {0.2, 0.2, 0.1},
+     .format_loss = 0.5,
+     .form = LOGGED,
+     .baseline = 200,
+     .cost_gain = 25,
+     .violation = 2,
+     .cap = 20,
+     .floor = 0},
 };
 
 void rein_reward_add(rein_reward_parts *parts, const char *name, double value) {
@@ -104,6 +117,20 @@ static void add_shaped(rein_reward_parts *parts, const reward_row *row, const re
     rein_reward_add(parts, "cost", -15 * rein_tanh64(r->cost / 200));
 }
 
+static void add_cost(rein_reward_parts *parts, const reward_row *row, const rein_rollout *r, const double *u) {
+    switch (row->form) {
+    case TIERED:
+        rein_reward_add(parts, "cost", -r->cost / row->cost_divisor);
+        rein_reward_add(parts, "terminal", tier_score(row, r->final_error));
+        break;
+    case SHAPED: add_shaped(parts, row, r, u); break;
+    case LOGGED:
+        rein_reward_add(parts, "baseline", row->baseline);
+        rein_reward_add(parts, "cost", -row->cost_gain * rein_log64(1 + r->cost));
+        break;
+    }
+}
+
 static double validity(const reward_row *row, const rein_rollout *r) {
     if (row->graded) return 10 * ((double)r->valid_states / (r->steps + 1)) - 5;
     return r->state_violations == 0 ? row->valid : row->invalid;
@@ -113,15 +140,10 @@ void rein_reward_control(rein_reward_parts *parts, rein_control_version version,
                          const double *u) {
     const reward_row *row = &rows[version];
     rein_reward_parts own = {0};
-    if (row->shaped) {
-        add_shaped(&own, row, r, u);
-    } else {
-        rein_reward_add(&own, "cost", -r->cost / row->cost_divisor);
-        rein_reward_add(&own, "terminal", tier_score(row, r->final_error));
-    }
+    add_cost(&own, row, r, u);
     int violations = r->control_violations + r->state_violations;
     rein_reward_add(&own, "violations", violations ? -fmin(row->violation * violations, row->cap) : 0);
-    rein_reward_add(&own, "validity", validity(row, r));
+    if (row->form != LOGGED) rein_reward_add(&own, "validity", validity(row, r));
     if (row->floor > -INFINITY) {
         double raw = rein_reward_total(&own);
         rein_reward_add(&own, "floor", fmax(raw, row->floor) - raw);

@@ -1,8 +1,11 @@
 /*
- * Rewards of the control world, every published version, as named components that add up to the total exactly.
+ * Rewards of the control world as named components that add up to the total exactly: every published version, and v2.0.
  *
  *   v1.0  cost/100 and terminal tiers           v1.2  bounded cost, progress, shaping, 8 a violation
  *   v1.1  as v1.0 with cost/10, larger tiers    v1.3  as v1.2, violations capped at 20, graded validity
+ *
+ *   v2.0  200 - 25 log(1 + cost), violations as in v1.3, not below 0: equal shares of the cost are worth the same from
+ *         every start, and nothing but the cost is asked for (v1.x pay for small controls and a near end instead)
  *
  * v1.1 was never published as code: it is reconstructed from its description (-cost/10; 50/25/10/2 or -50 error^2;
  * -10 a violation; validity +3/-5).
@@ -21,9 +24,10 @@ typedef enum rein_control_version {
     REIN_REWARD_V10,
     REIN_REWARD_V11,
     REIN_REWARD_V12,
-    REIN_REWARD_V13
+    REIN_REWARD_V13,
+    REIN_REWARD_V20
 } rein_control_version;
-#define REIN_REWARD_VERSIONS "v1.0|v1.1|v1.2|v1.3"
+#define REIN_REWARD_VERSIONS "v1.0|v1.1|v1.2|v1.3|v2.0"
 typedef enum rein_control_mode { REIN_REWARD_FIXED, REIN_REWARD_COMPAT } rein_control_mode;
 #define REIN_REWARD_MODES "fixed|compat"
 
