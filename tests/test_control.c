@@ -108,7 +108,7 @@ static void test_reward_goldens(void **state) {
                                       {51.25065, -25.57000, -681.72230, -0.57000},
                                       {133.26351, 74.45775, -341.47246, 79.43801},
                                       {153.26351, 94.45775, 49.52754, 99.43801},
-                                      {127.06452, 88.43865, 5.65621, 99.05564}};
+                                      {149.04954, 88.48345, 5.65622, 101.72759}};
     for (int version = 0; version <= REIN_REWARD_V20; version++)
         for (int p = 0; p < 4; p++) {
             rein_score compat = score_policy(version, REIN_REWARD_COMPAT, (policy)p, 0.40, -0.20);

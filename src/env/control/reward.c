@@ -7,7 +7,8 @@
 
 enum { N_TIERS = 4 };
 
-/* v1.0, v1.1: the cost and terminal tiers; v1.2, v1.3: bounded terms; v2.0: the logarithm of the cost. */
+/* v1.0, v1.1: the cost and terminal tiers; v1.2, v1.3: bounded terms; v2.0: the logarithm of the cost and a
+ * bounded terminal term. */
 typedef enum cost_form { TIERED, SHAPED, LOGGED } cost_form;
 
 typedef struct reward_row {
@@ -107,11 +108,13 @@ static double mean_distance(const rein_rollout *r) {
     return sum / (r->steps + 1);
 }
 
+static double bounded_terminal(const rein_rollout *r) { return 25 * rein_exp64(-10 * r->final_error); }
+
 static void add_shaped(rein_reward_parts *parts, const reward_row *row, const rein_rollout *r, const double *u) {
     rein_reward_add(parts, "baseline", row->baseline);
     rein_reward_add(parts, "progress", progress(r));
     rein_reward_add(parts, "proximity", 15 * rein_exp64(-2 * mean_distance(r)));
-    rein_reward_add(parts, "terminal", 25 * rein_exp64(-10 * r->final_error));
+    rein_reward_add(parts, "terminal", bounded_terminal(r));
     rein_reward_add(parts, "effort", 10 * rein_exp64(-rein_mean_effort(u, r->steps)));
     rein_reward_add(parts, "smoothness", 8 * rein_exp64(-2 * rein_mean_change(u, r->steps)));
     rein_reward_add(parts, "cost", -15 * rein_tanh64(r->cost / 200));
@@ -127,6 +130,7 @@ static void add_cost(rein_reward_parts *parts, const reward_row *row, const rein
     case LOGGED:
         rein_reward_add(parts, "baseline", row->baseline);
         rein_reward_add(parts, "cost", -row->cost_gain * rein_log64(1 + r->cost));
+        rein_reward_add(parts, "terminal", bounded_terminal(r));
         break;
     }
 }

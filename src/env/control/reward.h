@@ -4,8 +4,8 @@
  *   v1.0  cost/100 and terminal tiers           v1.2  bounded cost, progress, shaping, 8 a violation
  *   v1.1  as v1.0 with cost/10, larger tiers    v1.3  as v1.2, violations capped at 20, graded validity
  *
- *   v2.0  200 - 25 log(1 + cost), violations as in v1.3, not below 0: equal shares of the cost are worth the same from
- *         every start, and nothing but the cost is asked for (v1.x pay for small controls and a near end instead)
+ *   v2.0  200 - 25 log(1 + cost) + 25 exp(-10 final error), violations as in v1.3, not below 0: an equal share of the cost
+ *         is worth the same from every start, where v1.2 and v1.3 pay for small and smooth controls instead
  *
  * v1.1 was never published as code: it is reconstructed from its description (-cost/10; 50/25/10/2 or -50 error^2;
  * -10 a violation; validity +3/-5).
