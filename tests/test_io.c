@@ -268,7 +268,7 @@ static void test_flipped_bits(void **state) {
         if (rein_tensors_open(&t, path) == REIN_OK) {
             int64_t bytes = 0;
             for (int64_t k = 0; k < rein_tensors_count(t); k++)
-                bytes += rein_tensors_at(t, k)->n * rein_dtype_size(rein_tensors_at(t, k)->dtype);
+                bytes += rein_tensors_at(t, k)->n * rein_dtype_block_bytes(rein_tensors_at(t, k)->dtype);
             assert_true(bytes < (int64_t)whole.len);
             rein_tensors_close(t);
         }
@@ -361,7 +361,7 @@ static void test_every_dtype(void **state) {
         assert_int_equal(v->dtype, list[i].dtype);
         assert_int_equal(v->n_dim, list[i].n_dim);
         assert_memory_equal(v->shape, list[i].shape, sizeof v->shape);
-        assert_memory_equal(v->data, raw, (size_t)(v->n * rein_dtype_size(v->dtype)));
+        assert_memory_equal(v->data, raw, (size_t)(v->n * rein_dtype_block_bytes(v->dtype)));
     }
     float value[6];
     assert_fails(rein_tensor_to_f32(value, rein_tensors_find(t, "I32")), REIN_ERR_FORMAT, "I32");

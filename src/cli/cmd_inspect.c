@@ -33,7 +33,7 @@ out:
 }
 
 static void tensor_hash(char out[REIN_XXH_HEX], const rein_tensor_view *v) {
-    rein_xxh3_hex(out, v->data, (size_t)(v->n * rein_dtype_size(v->dtype)));
+    rein_xxh3_hex(out, v->data, (size_t)(v->n * rein_dtype_block_bytes(v->dtype)));
 }
 
 /* ---- JSON ---- */

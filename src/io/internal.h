@@ -5,9 +5,6 @@
 #include "io/hf_config.h"
 #include "io/safetensors.h"
 
-/** The dtype of that name; false if there is none. */
-bool rein_dtype_parse(rein_dtype *out, const char *name);
-
 /** Elements and bytes of a shape; false if an entry is negative or a product overflows. */
 bool rein_shape_size(int64_t *n, int64_t *bytes, rein_dtype dtype, const int64_t *shape, int n_dim);
 

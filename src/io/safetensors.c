@@ -43,7 +43,7 @@ bool rein_shape_size(int64_t *n, int64_t *bytes, rein_dtype dtype, const int64_t
     *n = 1;
     for (int i = 0; i < n_dim; i++)
         if (shape[i] < 0 || __builtin_mul_overflow(*n, shape[i], n)) return false;
-    return !__builtin_mul_overflow(*n, rein_dtype_size(dtype), bytes);
+    return !__builtin_mul_overflow(*n, rein_dtype_block_bytes(dtype), bytes);
 }
 
 /* ---- one tensor of a header ---- */
@@ -88,10 +88,10 @@ static rein_status read_entry(rein_tensor_view *v, const source *s, struct json_
     if (bytes != range[1] - range[0])
         return rein_fail(REIN_ERR_FORMAT, "data at byte %lld: %lld bytes, but dtype %s and shape need %lld", at,
                          (long long)(range[1] - range[0]), dtype, (long long)bytes);
-    if (at % rein_dtype_size(v->dtype) != 0)
+    if (at % rein_dtype_block_bytes(v->dtype) != 0)
         return rein_fail(REIN_ERR_FORMAT,
                          "data at byte %lld is not aligned to its %lld-byte elements; write the file again", at,
-                         (long long)rein_dtype_size(v->dtype));
+                         (long long)rein_dtype_block_bytes(v->dtype));
     v->data = s->bytes + at;
     return REIN_OK;
 }
@@ -157,7 +157,7 @@ static rein_status check_cover(const source *s) {
         if (begin > end)
             return rein_fail(REIN_ERR_FORMAT, "%s: bytes %lld to %lld before tensor '%s' belong to no tensor", s->path,
                              (long long)end, (long long)begin, v->name);
-        end = begin + v->n * rein_dtype_size(v->dtype);
+        end = begin + v->n * rein_dtype_block_bytes(v->dtype);
         last = v;
     }
     if (end != s->data_at + s->data_len)

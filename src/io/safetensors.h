@@ -10,29 +10,9 @@
 #define REIN_IO_SAFETENSORS_H
 
 #include "base/base.h"
+#include "tensor/dtype.h"
 
 enum { REIN_TENSOR_DIMS = 8 };
-
-typedef enum rein_dtype {
-    REIN_F32,
-    REIN_F16,
-    REIN_BF16,
-    REIN_F64,
-    REIN_I8,
-    REIN_I16,
-    REIN_I32,
-    REIN_I64,
-    REIN_U8,
-    REIN_U16,
-    REIN_U32,
-    REIN_U64,
-    REIN_BOOL
-} rein_dtype;
-
-/** Bytes of one element. */
-int64_t rein_dtype_size(rein_dtype dtype);
-/** As in the file: "F32", "BF16" ... */
-const char *rein_dtype_name(rein_dtype dtype);
 
 /** A tensor of an open file; all pointers are borrowed from it. */
 typedef struct rein_tensor_view {
@@ -75,12 +55,6 @@ REIN_NODISCARD rein_status rein_tensors_require(const rein_tensor_view **out, co
 /** Widen to (v->n) floats. F32, F16 and BF16 are exact; F64 must be representable as f32 or is REIN_ERR_NUMERIC. Other
  *  dtypes are REIN_ERR_FORMAT. */
 REIN_NODISCARD rein_status rein_tensor_to_f32(float *dst, const rein_tensor_view *v);
-
-/** Conversions of one element; to 16 bits: round to nearest, ties to even, NaN stays NaN, overflow is infinity. */
-float rein_f16_to_f32(uint16_t bits);
-float rein_bf16_to_f32(uint16_t bits);
-uint16_t rein_f32_to_f16(float x);
-uint16_t rein_f32_to_bf16(float x);
 
 /** A tensor to write. Exactly one of `f32` and `raw` is set (both may be NULL if a shape entry is 0). */
 typedef struct rein_tensor_out {

@@ -76,7 +76,7 @@ static rein_status build_header(rein_str *s, const rein_tensor_out *list, int64_
     put_metadata(s, metadata);
     for (int64_t i = 0; i < n; i++) {
         REIN_TRY(check_tensor(&bytes, &list[i]));
-        if (end % rein_dtype_size(list[i].dtype) != 0)
+        if (end % rein_dtype_block_bytes(list[i].dtype) != 0)
             return rein_fail(REIN_ERR_ARG, "tensor '%s' of %s would not be aligned; list wide dtypes first",
                              list[i].name, rein_dtype_name(list[i].dtype));
         if (bytes > INT64_MAX / 2 - end)

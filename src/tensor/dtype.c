@@ -1,19 +1,22 @@
-/* Element types of stored tensors and their exact conversions; see safetensors.h. */
+/* Element types of stored weights: names, sizes and the exact conversions of plain types; see dtype.h. */
+#include "tensor/dtype.h"
+
 #include <string.h>
 
-#include "io/internal.h"
+#include "base/base.h"
 
 static const struct {
     const char *name;
-    int64_t size;
-} dtypes[] = {
-    [REIN_F32] = {"F32", 4},   [REIN_F16] = {"F16", 2}, [REIN_BF16] = {"BF16", 2}, [REIN_F64] = {"F64", 8},
-    [REIN_I8] = {"I8", 1},     [REIN_I16] = {"I16", 2}, [REIN_I32] = {"I32", 4},   [REIN_I64] = {"I64", 8},
-    [REIN_U8] = {"U8", 1},     [REIN_U16] = {"U16", 2}, [REIN_U32] = {"U32", 4},   [REIN_U64] = {"U64", 8},
-    [REIN_BOOL] = {"BOOL", 1},
+    int64_t block, bytes;
+} dtypes[REIN_DTYPES] = {
+    [REIN_F32] = {"F32", 1, 4},     [REIN_F16] = {"F16", 1, 2},      [REIN_BF16] = {"BF16", 1, 2},
+    [REIN_F64] = {"F64", 1, 8},     [REIN_I8] = {"I8", 1, 1},        [REIN_I16] = {"I16", 1, 2},
+    [REIN_I32] = {"I32", 1, 4},     [REIN_I64] = {"I64", 1, 8},      [REIN_U8] = {"U8", 1, 1},
+    [REIN_U16] = {"U16", 1, 2},     [REIN_U32] = {"U32", 1, 4},      [REIN_U64] = {"U64", 1, 8},
+    [REIN_BOOL] = {"BOOL", 1, 1},   [REIN_Q4_0] = {"Q4_0", 32, 18},  [REIN_Q4_1] = {"Q4_1", 32, 20},
+    [REIN_Q5_0] = {"Q5_0", 32, 22}, [REIN_Q5_1] = {"Q5_1", 32, 24},  [REIN_Q8_0] = {"Q8_0", 32, 34},
+    [REIN_Q4_K] = {"Q4_K", 256, 144}, [REIN_Q5_K] = {"Q5_K", 256, 176}, [REIN_Q6_K] = {"Q6_K", 256, 210},
 };
-
-int64_t rein_dtype_size(rein_dtype dtype) { return dtypes[dtype].size; }
 
 const char *rein_dtype_name(rein_dtype dtype) { return dtypes[dtype].name; }
 
@@ -25,6 +28,14 @@ bool rein_dtype_parse(rein_dtype *out, const char *name) {
     }
     return false;
 }
+
+int64_t rein_dtype_block(rein_dtype dtype) { return dtypes[dtype].block; }
+
+int64_t rein_dtype_block_bytes(rein_dtype dtype) { return dtypes[dtype].bytes; }
+
+int64_t rein_dtype_bytes(rein_dtype dtype, int64_t n) { return n / dtypes[dtype].block * dtypes[dtype].bytes; }
+
+bool rein_dtype_is_weight(rein_dtype dtype) { return dtype <= REIN_BF16 || dtype >= REIN_Q4_0; }
 
 static uint32_t bits_of(float x) {
     uint32_t bits;
@@ -64,33 +75,18 @@ uint16_t rein_f32_to_f16(float x) {
     return (uint16_t)(sign | (magnitude - (112U << 23) + 0xfffU + (magnitude >> 13 & 1U)) >> 13);
 }
 
-static rein_status narrow_f64(float *dst, const rein_tensor_view *v) {
-    const double *src = v->data;
-    for (int64_t i = 0; i < v->n; i++) {
-        dst[i] = (float)src[i];
-        if ((double)dst[i] != src[i] && src[i] == src[i])
-            return rein_fail(REIN_ERR_NUMERIC, "%s: tensor '%s': element %lld is %.17g, which is no f32", v->file,
-                             v->name, (long long)i, src[i]);
-    }
-    return REIN_OK;
-}
-
-rein_status rein_tensor_to_f32(float *dst, const rein_tensor_view *v) {
-    const uint16_t *half = v->data;
-    switch (v->dtype) {
+void rein_dequantize(float *dst, rein_dtype dtype, const void *src, int64_t first, int64_t n) {
+    const uint16_t *half = (const uint16_t *)src + first;
+    switch (dtype) {
     case REIN_F32:
-        if (v->n > 0) memcpy(dst, v->data, (size_t)v->n * sizeof *dst);
-        return REIN_OK;
+        memcpy(dst, (const float *)src + first, (size_t)n * sizeof *dst);
+        break;
     case REIN_BF16:
-        for (int64_t i = 0; i < v->n; i++) dst[i] = rein_bf16_to_f32(half[i]);
-        return REIN_OK;
+        for (int64_t i = 0; i < n; i++) dst[i] = rein_bf16_to_f32(half[i]);
+        break;
     case REIN_F16:
-        for (int64_t i = 0; i < v->n; i++) dst[i] = rein_f16_to_f32(half[i]);
-        return REIN_OK;
-    case REIN_F64:
-        return narrow_f64(dst, v);
-    default:
-        return rein_fail(REIN_ERR_FORMAT, "%s: tensor '%s' has dtype %s, which holds no weights", v->file, v->name,
-                         rein_dtype_name(v->dtype));
+        for (int64_t i = 0; i < n; i++) dst[i] = rein_f16_to_f32(half[i]);
+        break;
+    default: REIN_ASSERT(!"no weight dtype");
     }
 }
