@@ -42,6 +42,7 @@ typedef struct conversion {
     FILE *out;
     rein_tokenizer *tok;
     rein_encoder *encoder;
+    rein_decoder *decoder;
     bool add_special;
     rein_ids ids; /* of the row at work */
     rein_str text, line;
@@ -90,7 +91,11 @@ static rein_status detokenize_row(void *user, int64_t line, struct json_object *
     (void)line;
     REIN_TRY(read_ids(&c->ids, row));
     rein_str_clear(&c->text);
-    REIN_TRY(rein_tokenizer_decode(c->tok, c->ids.data, c->ids.n, false, &c->text));
+    for (int64_t i = 0; i < c->ids.n; i++) {
+        rein_status status = rein_decoder_push(c->decoder, c->ids.data[i], &c->text);
+        if (status != REIN_OK) return rein_error_prefix(status, "ids[%lld]", (long long)i);
+    }
+    REIN_TRY(rein_decoder_finish(c->decoder, &c->text));
     rein_str_clear(&c->line);
     rein_str_puts(&c->line, "{\"text\":");
     rein_json_put_string(&c->line, c->text.len ? c->text.data : "", c->text.len);
@@ -106,9 +111,11 @@ static rein_status convert(const rein_cli *cli, const rein_options *opts, rein_j
     if (!v->input) return rein_fail(REIN_ERR_USAGE, "give --input FILE.jsonl");
     REIN_TRY_OUT(status, rein_tokenizer_load(&c.tok, v->tokenizer ? v->tokenizer : v->model), out);
     REIN_TRY_OUT(status, rein_encoder_create(&c.encoder, c.tok), out);
+    REIN_TRY_OUT(status, rein_decoder_create(&c.decoder, c.tok, false), out);
     REIN_TRY_OUT(status, rein_jsonl_each(v->input, each, &c), out);
 out:
     rein_encoder_destroy(c.encoder);
+    rein_decoder_destroy(c.decoder);
     rein_tokenizer_destroy(c.tok);
     rein_ids_deinit(&c.ids);
     rein_str_deinit(&c.text);

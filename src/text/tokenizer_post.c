@@ -11,12 +11,6 @@ static rein_status push_id(rein_tokenizer *tok, rein_ids *frame, struct json_obj
     return rein_ids_push(frame, (int32_t)id);
 }
 
-/* The frame so far takes the place of the text. */
-static rein_status push_frame(rein_ids *frame, const rein_ids *inner) {
-    for (int64_t i = 0; i < inner->n; i++) REIN_TRY(rein_ids_push(frame, inner->data[i]));
-    return REIN_OK;
-}
-
 static rein_status add_special(rein_tokenizer *tok, rein_ids *frame, struct json_object *obj, struct json_object *piece) {
     struct json_object *known, *token, *ids;
     const char *name;
@@ -41,7 +35,7 @@ static rein_status add_piece(rein_tokenizer *tok, rein_ids *frame, struct json_o
     REIN_TRY(rein_json_object(&piece, entry, "Sequence"));
     REIN_TRY(rein_json_string(&name, NULL, piece, "id"));
     if (strcmp(name, "A") != 0) return rein_fail(REIN_ERR_FORMAT, "sequence '%s' in a template of one text", name);
-    return push_frame(frame, &tok->frame);
+    return rein_ids_push(frame, -1);
 }
 
 static rein_status apply_template(rein_tokenizer *tok, rein_ids *frame, struct json_object *obj) {
@@ -65,7 +59,7 @@ static rein_status push_mark(rein_tokenizer *tok, rein_ids *frame, struct json_o
 
 static rein_status apply_marks(rein_tokenizer *tok, rein_ids *frame, struct json_object *obj) {
     REIN_TRY(push_mark(tok, frame, obj, "cls"));
-    REIN_TRY(push_frame(frame, &tok->frame));
+    REIN_TRY(rein_ids_push(frame, -1));
     return push_mark(tok, frame, obj, "sep");
 }
 
@@ -82,9 +76,8 @@ static rein_status apply_sequence(rein_tokenizer *tok, struct json_object *obj) 
     return REIN_OK;
 }
 
-/* A frame that doubled with each of many templates would fill the memory. */
-enum { MAX_FRAME = 4096 };
-
+/* The second of two templates in tokenizers is filled from the parts of the first as if they were two texts: nobody can
+ * mean that. */
 static rein_status apply_one(rein_tokenizer *tok, struct json_object *obj) {
     const char *type;
     rein_ids frame = {0};
@@ -92,6 +85,8 @@ static rein_status apply_one(rein_tokenizer *tok, struct json_object *obj) {
     REIN_TRY(rein_json_string(&type, NULL, obj, "type"));
     if (strcmp(type, "Sequence") == 0) return apply_sequence(tok, obj);
     if (strcmp(type, "ByteLevel") == 0) return REIN_OK; /* it moves offsets only */
+    if (tok->frame.n != 1 || tok->frame.data[0] != -1)
+        return rein_fail(REIN_ERR_FORMAT, "'%s' after another that adds tokens is not supported", type);
     if (strcmp(type, "TemplateProcessing") == 0)
         status = apply_template(tok, &frame, obj);
     else if (strcmp(type, "RobertaProcessing") == 0 || strcmp(type, "BertProcessing") == 0)
@@ -101,8 +96,6 @@ static rein_status apply_one(rein_tokenizer *tok, struct json_object *obj) {
                          "type '%s' is not supported (TemplateProcessing, ByteLevel, RobertaProcessing, "
                          "BertProcessing, Sequence are)",
                          type);
-    if (status == REIN_OK && frame.n > MAX_FRAME)
-        status = rein_fail(REIN_ERR_FORMAT, "%lld tokens around a text: more than %d", (long long)frame.n, MAX_FRAME);
     if (status != REIN_OK) {
         rein_ids_deinit(&frame);
         return status;
