@@ -320,6 +320,19 @@ static rein_status find_half(merging *m, int32_t *id, const char *text, size_t l
     return REIN_OK;
 }
 
+/* A trained vocabulary lists the tokens that merges make in the order of the merges, so that the next id is a good guess
+ * and saves a third of the lookups. */
+static rein_status find_joined(merging *m, int32_t *id) {
+    const rein_bpe *bpe = &m->tok->bpe;
+    int32_t guess = bpe->n_merges ? bpe->merges[bpe->n_merges - 1].joined + 1 : 0;
+    const rein_token *token = guess < m->tok->n_ids ? &m->tok->tokens[guess] : NULL;
+    *id = guess;
+    if (token && token->text && token->text_len == m->joined.len &&
+        memcmp(token->text, m->joined.data, m->joined.len) == 0)
+        return REIN_OK;
+    return find_half(m, id, m->joined.data, m->joined.len);
+}
+
 static rein_status add_merge(merging *m, const char *const text[2], const size_t len[2]) {
     rein_bpe *bpe = &m->tok->bpe;
     rein_merge merge;
@@ -332,7 +345,7 @@ static rein_status add_merge(merging *m, const char *const text[2], const size_t
     REIN_TRY(rein_str_check(&m->scratch));
     REIN_TRY(find_half(m, &merge.left, text[0], len[0]));
     REIN_TRY(find_half(m, &merge.right, text[1], len[1]));
-    REIN_TRY(find_half(m, &merge.joined, m->joined.data, m->joined.len));
+    REIN_TRY(find_joined(m, &merge.joined));
     if (bpe->n_merges == m->cap) {
         int64_t cap = m->cap ? 2 * m->cap : 1024;
         REIN_TRY(rein_realloc(&bpe->merges, m->cap, cap, sizeof *bpe->merges));
