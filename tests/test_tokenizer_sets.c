@@ -186,7 +186,8 @@ static void test_decoder_waits(void **state) {
 /* Half characters of byte-level tokens wait; what cannot become one does not. */
 static void test_decoder_bytes(void **state) {
     static const char file[] =
-        "{\"added_tokens\":[],\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false},\"decoder\":{\"type\":"
+        "{\"added_tokens\":[],\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false},\"decoder\":{"
+        "\"type\":"
         "\"ByteLevel\"},\"model\":{\"vocab\":{\"a\":0,\"\u00e2\":1,\"\u0124\":2,\"\u00ac\":3},\"merges\":[]}}";
     rein_tokenizer *tok;
     rein_decoder *dec;
@@ -198,7 +199,9 @@ static void test_decoder_bytes(void **state) {
     push_expect(dec, 3, "\u20ac");
     push_expect(dec, 1, "");
     push_expect(dec, 2, "");
-    push_expect(dec, 0, "\ufffd" "a"); /* one for the stretch E2 82 */
+    push_expect(dec, 0,
+                "\ufffd"
+                "a"); /* one for the stretch E2 82 */
     push_expect(dec, 2, "\ufffd");
     push_expect(dec, 1, "");
     push_expect(dec, -1, "\ufffd");
@@ -216,7 +219,8 @@ static void test_refused_parts(void **state) {
         {"\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"(\"},\"content\":\"\"}", "normalizer: pattern"},
         {"\"pre_tokenizer\":{\"type\":\"UnicodeScripts\"}", "pre_tokenizer: type 'UnicodeScripts'"},
         {"\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"ab\"}", "replacement 'ab' is not one"},
-        {"\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"_\",\"prepend_scheme\":\"last\"}", "'last' is none"},
+        {"\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"_\",\"prepend_scheme\":\"last\"}",
+         "'last' is none"},
         {"\"decoder\":{\"type\":\"CTC\"}", "decoder: type 'CTC' is not supported"},
         {"\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Fuse\"},{\"type\":\"ByteFallback\"}]}",
          "decoders[1]: ByteFallback after"},
@@ -238,7 +242,8 @@ static void test_refused_parts(void **state) {
     (void)state;
     for (size_t i = 0; i < REIN_COUNT(cases); i++) {
         rein_str_clear(&json);
-        rein_str_printf(&json, "{\"added_tokens\":[],%s,\"model\":{\"vocab\":{\"a\":0},\"merges\":[]}}", cases[i].parts);
+        rein_str_printf(&json, "{\"added_tokens\":[],%s,\"model\":{\"vocab\":{\"a\":0},\"merges\":[]}}",
+                        cases[i].parts);
         assert_fails_with(REIN_ERR_FORMAT, cases[i].message, rein_tokenizer_parse(&tok, "bad", json.data, json.len));
     }
     rein_str_deinit(&json);
@@ -257,7 +262,10 @@ static void test_damaged_parts(void **state) {
             json[i] = (char)(json[i] ^ 1 << bit);
             if (rein_tokenizer_parse(&tok, "flipped", json, sizeof json - 1) != REIN_OK) continue;
             ids.n = 0;
-            if (rein_tokenizer_encode(tok, "a \u20ac\u2581" "a", 8, &ids) == REIN_OK)
+            if (rein_tokenizer_encode(tok,
+                                      "a \u20ac\u2581"
+                                      "a",
+                                      8, &ids) == REIN_OK)
                 assert_ok(rein_tokenizer_decode(tok, ids.data, ids.n, false, &text));
             rein_tokenizer_destroy(tok);
         }
@@ -267,8 +275,9 @@ static void test_damaged_parts(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden_sets),   cmocka_unit_test(test_decoder_waits), cmocka_unit_test(test_decoder_bytes),
-        cmocka_unit_test(test_refused_parts), cmocka_unit_test(test_damaged_parts),
+        cmocka_unit_test(test_golden_sets),   cmocka_unit_test(test_decoder_waits),
+        cmocka_unit_test(test_decoder_bytes), cmocka_unit_test(test_refused_parts),
+        cmocka_unit_test(test_damaged_parts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,7 +2,8 @@
  * Byte-pair merging of one piece of text.
  *
  * A piece is first cut into units, bytes or characters, and each unit is looked up: its token, else the tokens of its
- * bytes (<0x00>..<0xFF>), else the unknown token. Then, of all pairs that a merge names, the one of lowest rank is joined first, the leftmost of equals; until none is left.
+ * bytes (<0x00>..<0xFF>), else the unknown token. Then, of all pairs that a merge names, the one of lowest rank is
+ * joined first, the leftmost of equals; until none is left.
  */
 #ifndef REIN_TEXT_BPE_H
 #define REIN_TEXT_BPE_H

@@ -1,9 +1,9 @@
 /*
  * Decoders of tokenizer.json: from tokens' texts back to text.
  *
- * A chain of decoders has up to four parts: steps on each token, ByteFallback (which joins runs of tokens <0x00>..<0xFF>
- * to text), steps on each token or joined run, and, after Fuse, steps on the text as a whole. The first part is worked
- * out when a file is loaded.
+ * A chain of decoders has up to four parts: steps on each token, ByteFallback (which joins runs of tokens
+ * <0x00>..<0xFF> to text), steps on each token or joined run, and, after Fuse, steps on the text as a whole. The first
+ * part is worked out when a file is loaded.
  */
 #ifndef REIN_TEXT_DECODE_H
 #define REIN_TEXT_DECODE_H

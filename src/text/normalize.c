@@ -44,8 +44,8 @@ static rein_status read_members(rein_normal_step *step, struct json_object *obj)
 
 /* Sequences may hold Sequences: the depth of a JSON document is limited. */
 static rein_status parse_one(rein_normalizer *normalizer, struct json_object *obj) {
-    static const char *const names[] = {"NFC",       "NFD",     "NFKC",  "NFKD",   "Lowercase", "StripAccents",
-                                        "ByteLevel", "Prepend", "Strip", "Replace"};
+    static const char *const names[] = {"NFC",          "NFD",       "NFKC",    "NFKD",  "Lowercase",
+                                        "StripAccents", "ByteLevel", "Prepend", "Strip", "Replace"};
     const char *type;
     struct json_object *list;
     rein_normal_step *step = NULL;

@@ -58,7 +58,8 @@ typedef struct rein_normal_text {
     bool at_start; /* its first character comes from the first of the whole text (as tokenizers' alignments say) */
 } rein_normal_text;
 
-/** Rewrite *text; the result lives in its own memory or in `work`, until the next call. REIN_ERR_ARG as rein_regex_find. */
+/** Rewrite *text; the result lives in its own memory or in `work`, until the next call. REIN_ERR_ARG as
+ * rein_regex_find. */
 REIN_NODISCARD rein_status rein_normalizer_run(const rein_normalizer *normalizer, rein_normal_work *work,
                                                rein_regex_scratch *scratch, rein_normal_text *text);
 

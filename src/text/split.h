@@ -27,7 +27,11 @@ typedef enum rein_split_kind {
     REIN_SPLIT_BYTE_LEVEL    /* the byte-level alphabet for the bytes */
 } rein_split_kind;
 
-typedef enum rein_metaspace_prepend { REIN_PREPEND_ALWAYS, REIN_PREPEND_FIRST, REIN_PREPEND_NEVER } rein_metaspace_prepend;
+typedef enum rein_metaspace_prepend {
+    REIN_PREPEND_ALWAYS,
+    REIN_PREPEND_FIRST,
+    REIN_PREPEND_NEVER
+} rein_metaspace_prepend;
 
 /** Members "replacement", "prepend_scheme" and "add_prefix_space" of a Metaspace (pre-tokenizer or decoder). */
 REIN_NODISCARD rein_status rein_metaspace_parse(char mark[5], rein_metaspace_prepend *prepend, struct json_object *obj);

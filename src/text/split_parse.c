@@ -91,7 +91,8 @@ rein_status rein_metaspace_parse(char mark[5], rein_metaspace_prepend *prepend, 
     while (i < REIN_COUNT(schemes) && strcmp(scheme, schemes[i]) != 0) i++;
     if (i == REIN_COUNT(schemes))
         return rein_fail(REIN_ERR_FORMAT, "prepend_scheme '%s' is none of always, first, never", scheme);
-    if (rein_json_has(obj, "add_prefix_space")) REIN_TRY(rein_json_bool(&add, obj, "add_prefix_space")); /* older files */
+    if (rein_json_has(obj, "add_prefix_space"))
+        REIN_TRY(rein_json_bool(&add, obj, "add_prefix_space")); /* older files */
     *prepend = add ? (rein_metaspace_prepend)i : REIN_PREPEND_NEVER;
     return REIN_OK;
 }

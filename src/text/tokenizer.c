@@ -21,21 +21,6 @@ void rein_ids_deinit(rein_ids *ids) {
     *ids = (rein_ids){0};
 }
 
-rein_status rein_tokenizer_load(rein_tokenizer **out, const char *path) {
-    rein_str json = {0};
-    rein_arena arena = {0};
-    rein_status status;
-    char *file;
-    const char *format = rein_path_is_dir(path) ? "%s/tokenizer.json" : "%s";
-    REIN_TRY_OUT(status, rein_path_format(&arena, &file, format, path), out);
-    REIN_TRY_OUT(status, rein_file_read(&json, file), out);
-    REIN_TRY_OUT(status, rein_tokenizer_parse(out, file, json.data, json.len), out);
-out:
-    rein_str_deinit(&json);
-    rein_arena_deinit(&arena);
-    return status;
-}
-
 void rein_tokenizer_destroy(rein_tokenizer *tok) {
     if (!tok) return;
     rein_str_deinit(&tok->json);

@@ -4,8 +4,8 @@
  *
  * Ids equal those of the Python/Rust `tokenizers` package. What a file asks for and this module does not do (dropout,
  * another model) is an error at load, never a near miss. The one difference: a character without any token is an error
- * here, where tokenizers drops it if the file names no unk_token. A file's `truncation` and `padding` are kept for saving
- * and have no effect.
+ * here, where tokenizers drops it if the file names no unk_token. A file's `truncation` and `padding` are kept for
+ * saving and have no effect.
  */
 #ifndef REIN_TEXT_TOKENIZER_H
 #define REIN_TEXT_TOKENIZER_H
@@ -83,8 +83,8 @@ REIN_NODISCARD rein_status rein_tokenizer_decode(const rein_tokenizer *tok, cons
 /**
  * Ids to text, one after the other: what has been written never changes, and ends with a whole character.
  *
- * All pieces together are the text of rein_tokenizer_decode, with U+FFFD for what is no UTF-8. Bytes of a character that
- * is not complete wait for the next ids; so does a run of byte-fallback tokens, whose reading depends on its end.
+ * All pieces together are the text of rein_tokenizer_decode, with U+FFFD for what is no UTF-8. Bytes of a character
+ * that is not complete wait for the next ids; so does a run of byte-fallback tokens, whose reading depends on its end.
  */
 typedef struct rein_decoder rein_decoder;
 
@@ -106,7 +106,8 @@ int32_t rein_tokenizer_id(const rein_tokenizer *tok, const char *token, size_t l
 /** True for an added token marked special; false for any other number. */
 bool rein_tokenizer_is_special(const rein_tokenizer *tok, int32_t id);
 
-/** Bytes that one token stands for between others (U+2581 is a space, <0x0A> a line feed); *bytes is borrowed from `tok`. REIN_ERR_ARG if `id` is no token. */
+/** Bytes that one token stands for between others (U+2581 is a space, <0x0A> a line feed); *bytes is borrowed from
+ * `tok`. REIN_ERR_ARG if `id` is no token. */
 REIN_NODISCARD rein_status rein_tokenizer_token_bytes(const rein_tokenizer *tok, int32_t id, const char **bytes,
                                                       size_t *len);
 

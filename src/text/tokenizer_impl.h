@@ -59,7 +59,8 @@ typedef struct rein_table {
  * The source without its two big tables, which json-c would take longest for.
  *
  * @param[out] rest    the document, in which model.vocab is {} and model.merges is [].
- * @param[out] vocab,merges  what stood there; .text is NULL for what is missing or of another type (and left in `rest`).
+ * @param[out] vocab,merges  what stood there; .text is NULL for what is missing or of another type (and left in
+ * `rest`).
  */
 REIN_NODISCARD rein_status rein_tables_cut(rein_str *rest, rein_table *vocab, rein_table *merges, const rein_str *json);
 

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "text/bytelevel.h"
 #include "text/tokenizer_impl.h"
@@ -90,8 +91,8 @@ static rein_status load_parts(rein_tokenizer *tok, struct json_object *root) {
     REIN_TRY(rein_decoding_parse(&tok->decoding, part));
     REIN_TRY(optional(&part, root, "pre_tokenizer"));
     REIN_TRY(rein_splitter_parse(&tok->splitter, part));
-    /* After a last ByteLevel, the alphabet's characters and the bytes are the same; bytes are shorter. A vocabulary with
-     * byte fallback speaks of the characters' own bytes. */
+    /* After a last ByteLevel, the alphabet's characters and the bytes are the same; bytes are shorter. A vocabulary
+     * with byte fallback speaks of the characters' own bytes. */
     tok->bpe.bytes = !tok->bpe.byte_fallback && rein_splitter_drop_byte_level(&tok->splitter);
     return REIN_OK;
 }
@@ -122,6 +123,7 @@ static rein_status load_source(rein_tokenizer *tok, const char *name) {
     rein_table vocab, merges;
     struct json_object *root = NULL;
     rein_status status;
+    if (tok->json.len == 0) return rein_fail(REIN_ERR_FORMAT, "%s: empty", name);
     if (rein_utf8_valid_length(tok->json.data, tok->json.len) < tok->json.len)
         return rein_fail(REIN_ERR_FORMAT, "%s: not UTF-8", name);
     REIN_TRY_OUT(status, rein_tables_cut(&rest, &vocab, &merges, &tok->json), out);
@@ -134,29 +136,54 @@ out:
     return status;
 }
 
-/* A file that is no JSON at all has an error with line and column: that of the whole, not of the part without tables. */
+/* A file that is no JSON at all has an error with line and column: that of the whole, not of the part without tables.
+ */
 static rein_status explain(rein_status status, const char *name, const char *json, size_t len) {
     struct json_object *root = NULL;
     char message[1024];
     if (status != REIN_ERR_FORMAT) return status;
     snprintf(message, sizeof message, "%s", rein_error_message());
-    rein_status whole = rein_json_parse(&root, name, json, len);
+    rein_status whole = rein_json_parse(&root, name, json ? json : "", len);
     json_object_put(root);
     return whole == REIN_OK ? rein_fail(REIN_ERR_FORMAT, "%s", message) : whole;
 }
 
-rein_status rein_tokenizer_parse(rein_tokenizer **out, const char *name, const char *json, size_t len) {
-    rein_tokenizer *tok = NULL;
-    rein_status status;
-    REIN_TRY_OUT(status, rein_alloc(&tok, 1, sizeof *tok), out);
-    rein_str_append(&tok->json, json, len);
-    REIN_TRY_OUT(status, rein_str_check(&tok->json), out);
-    REIN_TRY_OUT(status, load_source(tok, name), explain);
-    *out = tok;
-    return REIN_OK;
-explain:
-    status = explain(status, name, json, len);
-out:
+/* Takes the bytes of `json` over. */
+static rein_status parse_source(rein_tokenizer **out, const char *name, rein_str *json) {
+    rein_tokenizer *tok;
+    REIN_TRY(rein_alloc(&tok, 1, sizeof *tok));
+    tok->json = *json;
+    *json = (rein_str){0};
+    rein_status status = load_source(tok, name);
+    if (status == REIN_OK) {
+        *out = tok;
+        return REIN_OK;
+    }
+    status = explain(status, name, tok->json.data, tok->json.len);
     rein_tokenizer_destroy(tok);
+    return status;
+}
+
+rein_status rein_tokenizer_parse(rein_tokenizer **out, const char *name, const char *json, size_t len) {
+    rein_str copy = {0};
+    rein_str_append(&copy, json, len);
+    rein_status status = rein_str_check(&copy);
+    if (status == REIN_OK) status = parse_source(out, name, &copy);
+    rein_str_deinit(&copy);
+    return status;
+}
+
+rein_status rein_tokenizer_load(rein_tokenizer **out, const char *path) {
+    rein_str json = {0};
+    rein_arena arena = {0};
+    rein_status status;
+    char *file;
+    const char *format = rein_path_is_dir(path) ? "%s/tokenizer.json" : "%s";
+    REIN_TRY_OUT(status, rein_path_format(&arena, &file, format, path), out);
+    REIN_TRY_OUT(status, rein_file_read(&json, file), out);
+    REIN_TRY_OUT(status, parse_source(out, file, &json), out);
+out:
+    rein_str_deinit(&json);
+    rein_arena_deinit(&arena);
     return status;
 }

@@ -11,7 +11,8 @@ static rein_status push_id(rein_tokenizer *tok, rein_ids *frame, struct json_obj
     return rein_ids_push(frame, (int32_t)id);
 }
 
-static rein_status add_special(rein_tokenizer *tok, rein_ids *frame, struct json_object *obj, struct json_object *piece) {
+static rein_status add_special(rein_tokenizer *tok, rein_ids *frame, struct json_object *obj,
+                               struct json_object *piece) {
     struct json_object *known, *token, *ids;
     const char *name;
     REIN_TRY(rein_json_string(&name, NULL, piece, "id"));

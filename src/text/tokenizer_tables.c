@@ -297,7 +297,8 @@ static rein_status read_merge(reader *r, const char *text[2], size_t len[2]) {
         return REIN_OK;
     }
     r->at = skip_blanks(r->at, r->end);
-    if (r->at < r->end && *r->at != '"') return rein_fail(REIN_ERR_FORMAT, "neither a string nor a list of two strings");
+    if (r->at < r->end && *r->at != '"')
+        return rein_fail(REIN_ERR_FORMAT, "neither a string nor a list of two strings");
     size_t all;
     REIN_TRY(read_string(r, &text[0], &all));
     const char *space = memchr(text[0], ' ', all);
@@ -320,8 +321,8 @@ static rein_status find_half(merging *m, int32_t *id, const char *text, size_t l
     return REIN_OK;
 }
 
-/* A trained vocabulary lists the tokens that merges make in the order of the merges, so that the next id is a good guess
- * and saves a third of the lookups. */
+/* A trained vocabulary lists the tokens that merges make in the order of the merges, so that the next id is a good
+ * guess and saves a third of the lookups. */
 static rein_status find_joined(merging *m, int32_t *id) {
     const rein_bpe *bpe = &m->tok->bpe;
     int32_t guess = bpe->n_merges ? bpe->merges[bpe->n_merges - 1].joined + 1 : 0;
