@@ -273,11 +273,40 @@ static void test_damaged_parts(void **state) {
     rein_str_deinit(&text);
 }
 
+static rein_status load_and_use(void) {
+    rein_tokenizer *tok = NULL;
+    rein_ids ids = {0};
+    rein_str text = {0};
+    rein_status status;
+    REIN_TRY_OUT(status, rein_tokenizer_parse(&tok, "fallback", fallback_file, sizeof fallback_file - 1), out);
+    REIN_TRY_OUT(status, rein_tokenizer_encode_special(tok, "\u2581aa\u20ac", 8, &ids), out);
+    REIN_TRY_OUT(status, rein_tokenizer_decode(tok, ids.data, ids.n, true, &text), out);
+    assert_string_equal(text.data, "aa\u20ac");
+out:
+    rein_tokenizer_destroy(tok);
+    rein_ids_deinit(&ids);
+    rein_str_deinit(&text);
+    return status;
+}
+
+static void test_allocation_failures(void **state) {
+    int64_t before = rein_alloc_count();
+    (void)state;
+    assert_ok(load_and_use());
+    int64_t n = rein_alloc_count() - before;
+    for (int64_t k = 1; k <= n; k++) {
+        rein_alloc_fail_after(k);
+        rein_status status = load_and_use();
+        rein_alloc_fail_after(0);
+        assert_int_equal(status, REIN_ERR_MEMORY);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden_sets),   cmocka_unit_test(test_decoder_waits),
         cmocka_unit_test(test_decoder_bytes), cmocka_unit_test(test_refused_parts),
-        cmocka_unit_test(test_damaged_parts),
+        cmocka_unit_test(test_damaged_parts), cmocka_unit_test(test_allocation_failures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

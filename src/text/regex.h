@@ -13,6 +13,9 @@
 
 struct json_object;
 
+/** Members of the class \w of Rust's regex crate, which is not Oniguruma's. */
+#define REIN_REGEX_RUST_WORD "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\x{200C}\\x{200D}"
+
 typedef struct rein_regex rein_regex;                 /* constant: threads may share one */
 typedef struct rein_regex_scratch rein_regex_scratch; /* one per thread, serves any rein_regex */
 

@@ -11,8 +11,7 @@ static const char gpt2_pattern[] = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+|
 
 /* Classes of the pre-tokenizers that are written in Rust: its regex crate's \w, char::is_whitespace, is_numeric and
  * is_punctuation, and the marks of ASCII that Unicode calls symbols. */
-#define RUST_WORD   "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\x{200C}\\x{200D}"
-#define WORDS       "[" RUST_WORD "]+|[^" RUST_WORD "\\s]+"
+#define WORDS       "[" REIN_REGEX_RUST_WORD "]+|[^" REIN_REGEX_RUST_WORD "\\s]+"
 #define PUNCTUATION "[\\p{P}$+<=>\\^`|~]"
 
 static rein_status add_step(rein_splitter *splitter, rein_split_step step, const char *pattern) {

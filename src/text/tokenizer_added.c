@@ -125,8 +125,7 @@ rein_status rein_tokenizer_load_added(rein_tokenizer *tok, struct json_object *l
         index_added(&tok->added[pass]);
         for (int64_t i = 0; i < tok->added[pass].n; i++) any_single |= tok->added[pass].tokens[i].single_word;
     }
-    /* Rust's \\w, which find_matches uses; not Oniguruma's */
-    static const char word_char[] = "[\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\x{200C}\\x{200D}]";
+    static const char word_char[] = "[" REIN_REGEX_RUST_WORD "]";
     if (any_single) REIN_TRY_OUT(status, rein_regex_compile(&tok->word_char, word_char, sizeof word_char - 1), out);
 out:
     loading_deinit(&l);
