@@ -314,6 +314,10 @@ static rein_status advance(engine *e, const float *logits, int64_t n) {
         s->n++;
         e->tokens++;
         REIN_TRY(ended(e, sl, &end));
+        if (e->opt->on_token && e->opt->on_token(e->opt->on_token_user, sl->seq, s->ids[s->n - 1]) && !end) {
+            s->finish = REIN_FINISH_STOP;
+            end = true;
+        }
         if (end) release(e, sl);
     }
     return REIN_OK;

@@ -16,6 +16,10 @@
 typedef enum rein_finish { REIN_FINISH_LENGTH, REIN_FINISH_EOS, REIN_FINISH_STOP } rein_finish;
 const char *rein_finish_name(rein_finish f);
 
+/** Called with every token as it is sampled, in the order of decoding (streaming); true ends the sequence with
+ *  REIN_FINISH_STOP. seq: index of the sequence. */
+typedef bool (*rein_gen_on_token)(void *user, int64_t seq, int32_t id);
+
 typedef struct rein_gen_options {
     rein_sampling sampling;
     int64_t max_new_tokens;
@@ -28,6 +32,8 @@ typedef struct rein_gen_options {
     const char *const *stop;/* (n_stop) strings that end a sequence; needs a tokenizer */
     int64_t n_stop;
     const rein_tokenizer *tokenizer;
+    rein_gen_on_token on_token; /* or NULL */
+    void *on_token_user;
 } rein_gen_options;
 
 typedef struct rein_gen_prompt {
