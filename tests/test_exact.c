@@ -38,35 +38,25 @@ static void sample(sampled *s, const rein_model *m, const rein_gen_options *o) {
 typedef struct scored {
     rein_forest forest;
     rein_forest_plan plan;
-    int64_t *kept_first, *tok_of; /* tok_of[sequence]: its first token */
-    int32_t *kept;
+    int64_t *tok_of; /* tok_of[sequence]: its first token */
+    rein_kept *kept;
 } scored;
 
 static void build(scored *out, const sampled *s, bool shared, int64_t microbatch) {
     *out = (scored){0};
     uint8_t want[MAX_PROMPT + NEW];
-    int64_t n_kept = 0;
     OK(rein_alloc(&out->tok_of, s->gen.n_seq, sizeof *out->tok_of));
-    for (int64_t q = 0; q < s->gen.n_seq; q++) n_kept += s->gen.seq[q].kept_first[s->gen.seq[q].n];
-    OK(rein_alloc(&out->kept, n_kept + 1, sizeof *out->kept));
-    OK(rein_alloc(&out->kept_first, 100000, sizeof *out->kept_first));
-    int64_t root = -1, at = 0, filled = 0;
+    OK(rein_alloc(&out->kept, 100000, sizeof *out->kept));
+    memset(want, 1, sizeof want);
+    int64_t root = -1;
     for (int64_t q = 0; q < s->gen.n_seq; q++) {
         const rein_gen_sequence *seq = &s->gen.seq[q];
         const rein_gen_prompt *p = &s->prompt[seq->prompt];
         if (!shared || seq->sample == 0) OK(rein_forest_add(&out->forest, -1, p->ids, NULL, p->n, &root));
-        memset(want, 1, sizeof want);
         out->tok_of[q] = out->forest.n_tok;
         OK(rein_forest_add(&out->forest, root, seq->ids, want, seq->n, NULL));
-        for (; filled < out->tok_of[q]; filled++) out->kept_first[filled] = at;
-        for (int64_t t = 0; t < seq->n; t++) {
-            out->kept_first[filled++] = at;
-            int64_t n = seq->kept_first[t + 1] - seq->kept_first[t];
-            if (n) memcpy(out->kept + at, s->gen.kept_of[q] + seq->kept_first[t], (size_t)n * sizeof *out->kept);
-            at += n;
-        }
+        memcpy(out->kept + out->tok_of[q], seq->kept, (size_t)seq->n * sizeof *seq->kept);
     }
-    out->kept_first[filled] = at;
     OK(rein_forest_plan_make(&out->plan, &out->forest, microbatch));
 }
 
@@ -75,14 +65,13 @@ static void drop(scored *s) {
     rein_forest_deinit(&s->forest);
     rein_free(s->tok_of);
     rein_free(s->kept);
-    rein_free(s->kept_first);
 }
 
 static void compare_all(const sampled *s, const rein_model *m, double temperature, bool shared, int64_t microbatch) {
     scored f;
     rein_leaf leaf;
     build(&f, s, shared, microbatch);
-    rein_leaf_sampling how = {.temperature = (float)temperature, .kept_first = f.kept_first, .kept = f.kept};
+    rein_leaf_sampling how = {.temperature = (float)temperature, .kept = f.kept};
     float *logp;
     OK(rein_alloc(&logp, f.forest.n_tok, sizeof *logp));
     OK(rein_leaf_init(&leaf, m));

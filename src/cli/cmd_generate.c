@@ -139,7 +139,7 @@ static rein_status generate(const rein_cli *cli, const rein_cli_model *m, const 
     const char *stop[] = {v->stop};
     int32_t eos[REIN_MAX_EOS];
     for (int i = 0; i < m->model->cfg.n_eos; i++) eos[i] = (int32_t)m->model->cfg.eos_id[i];
-    rein_gen_options o = {.sampling = {v->temperature, v->top_k, v->top_p, v->min_p},
+    rein_gen_options o = {.sampling = {.temperature = v->temperature, .top_k = v->top_k, .top_p = v->top_p, .min_p = v->min_p},
                           .max_new_tokens = longest(v, p, m->model), .max_batch = v->max_batch, .seed = (uint64_t)v->seed,
                           .stream = REIN_STREAM_SAMPLE, .eos = eos, .n_eos = v->ignore_eos ? 0 : m->model->cfg.n_eos,
                           .stop = stop, .n_stop = v->stop ? 1 : 0, .tokenizer = m->tokenizer};
