@@ -28,7 +28,7 @@ rein_status rein_choose_init(engine *e) {
     REIN_TRY(rein_alloc(&e->sampler, threads, sizeof *e->sampler));
     for (int64_t t = 0; t < threads; t++) REIN_TRY(rein_sampler_init(&e->sampler[t], m->dev->ops, V));
     if (processes) REIN_TRY(make_edits(e, threads, V));
-    if (processes || rein_sampling_truncates(&e->opt->sampling))
+    if (processes || e->opt->grammar || rein_sampling_truncates(&e->opt->sampling))
         REIN_TRY(rein_alloc(&e->kept, e->n_slot * V, sizeof *e->kept));
     REIN_TRY(rein_alloc(&e->n_kept, e->n_slot, sizeof *e->n_kept));
     return rein_alloc(&e->chosen, e->n_slot, sizeof *e->chosen);
@@ -90,7 +90,7 @@ static trouble choose_one(engine *e, const float *logits, int64_t i) {
     const rein_gen_options *o = e->opt;
     const rein_gen_sequence *s = sequence_of(e, i);
     int64_t V = e->model->cfg.V;
-    rein_row row = {.logits = logits + e->read[i].row * V, .V = V};
+    rein_row row = {.logits = logits + e->read[i].row * V, .V = V, .allowed = e->slot[e->which[i]].may};
     if (!all_finite(row.logits, V)) return NOT_FINITE;
     if (e->edit) {
         process(e, i, &row);
@@ -124,10 +124,11 @@ static void log_probs(engine *e, const float *logits, int64_t n, bool own_rows, 
 static rein_status keep_set(engine *e, int64_t i, rein_gen_sequence *s) {
     const int32_t *ids = e->kept + i * e->model->cfg.V;
     size_t bytes = (size_t)e->n_kept[i] * sizeof *ids;
-    const rein_kept *before = s->n > 0 ? &s->kept[s->n - 1] : NULL;
+    const rein_kept *may = &e->slot[e->which[i]].may, *before = s->n > 0 ? &s->kept[s->n - 1] : may;
     int32_t *own;
     if (bytes == 0) return REIN_OK;
-    if (before && before->n == e->n_kept[i] && memcmp(before->ids, ids, bytes) == 0) {
+    if (may->n == e->n_kept[i]) before = may; /* a subset of the same size */
+    if (before->n == e->n_kept[i] && memcmp(before->ids, ids, bytes) == 0) {
         s->kept[s->n] = *before;
         return REIN_OK;
     }
@@ -157,8 +158,18 @@ static rein_status record(engine *e, const float *logits, int64_t n) {
     return REIN_OK;
 }
 
+/* What the grammar allows each of the sequences; not in parallel, since a grammar grows as it is asked. */
+static rein_status ask_grammar(engine *e, int64_t n) {
+    for (int64_t i = 0; i < n && e->opt->grammar; i++) {
+        slot *sl = &e->slot[e->which[i]];
+        REIN_TRY(rein_grammar_allowed(e->opt->grammar, sl->state, &sl->may));
+    }
+    return REIN_OK;
+}
+
 rein_status rein_choose(engine *e, const float *logits, int64_t n) {
     int bad = NONE;
+    REIN_TRY(ask_grammar(e, n));
 #pragma omp parallel for schedule(static) num_threads(e->model->dev->threads) reduction(| : bad)
     for (int64_t i = 0; i < n; i++) bad |= (int)choose_one(e, logits, i);
     if (bad & NOT_FINITE)
@@ -166,6 +177,8 @@ rein_status rein_choose(engine *e, const float *logits, int64_t n) {
     if (bad & NOTHING_LEFT)
         return rein_fail(REIN_ERR_ARG, "bans leave no token to choose: weaken bad_words, no_repeat_ngram_size, "
                                        "min_new_tokens or the constraint");
+    for (int64_t i = 0; i < n && e->opt->grammar; i++)
+        REIN_TRY(rein_grammar_advance(e->opt->grammar, &e->slot[e->which[i]].state, e->chosen[i]));
     return record(e, logits, n);
 }
 

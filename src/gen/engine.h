@@ -17,6 +17,8 @@ typedef struct slot {
     float *kv;
     rein_seg path[2]; /* prompt, own tokens */
     rein_str tail;    /* text so far, for stop strings */
+    int32_t state;    /* of the grammar */
+    rein_kept may;    /* what the grammar allows next; n 0: everything */
 } slot;
 
 typedef struct engine {

@@ -146,6 +146,7 @@ static rein_status prefill(engine *e, int64_t first, int64_t last) {
 static void release(engine *e, slot *sl) {
     prompt_state *ps = &e->ps[e->gen->seq[sl->seq].prompt];
     sl->seq = -1;
+    sl->state = 0;
     rein_str_clear(&sl->tail);
     e->done++;
     if (--ps->alive > 0) return;

@@ -9,6 +9,7 @@
 #define REIN_GEN_GENERATE_H
 
 #include "base/random.h"
+#include "gen/grammar.h"
 #include "gen/process.h"
 #include "gen/sample.h"
 #include "model/pass.h"
@@ -24,6 +25,7 @@ typedef bool (*rein_gen_on_token)(void *user, int64_t seq, int32_t id);
 typedef struct rein_gen_options {
     rein_sampling sampling;
     rein_processing processing;
+    rein_grammar *grammar;  /* what completions must match, or NULL; made for this model's V and these end tokens */
     int64_t max_new_tokens;
     int64_t max_batch;      /* sequences decoded together; any value gives the same tokens */
     uint64_t seed;
