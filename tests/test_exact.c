@@ -3,6 +3,7 @@
  * whatever shared the batch; and no gradient bit depends on how the forest is cut, on threads or on the kernels.
  */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -151,6 +152,91 @@ static void sampler_is_the_trainer(void **state) {
             rein_gen_deinit(&s->gen);
         }
     }
+    rein_free(s);
+    rein_model_destroy(m);
+    rein_device_close(dev);
+}
+
+/* Constrained and banned tokens shrink the set that is drawn from; the trainer draws from the same. */
+static void constrained_sampler_is_the_trainer(void **state) {
+    (void)state;
+    static const int64_t batch[] = {1, 64};
+    static const char *const special[] = {"<pad>", "<end>"}, *const regex = "\\{\"(a|bc){2,6}\": [0-9]{1,4}\\}",
+                      *const text = "{\"abc\": 0123456789} {\"bc\": 10}";
+    size_t len = strlen(text);
+    int32_t end = 1, banned[] = {5};
+    rein_phrase bad = {banned, 1, 0};
+    rein_device *dev;
+    rein_tokenizer *tok;
+    rein_bpe_options bpe = {.vocab_size = 40, .special = special, .n_special = 2};
+    OK(rein_device_open_cpu(&dev, NULL, 2));
+    OK(rein_tokenizer_train(&tok, &bpe, &text, &len, 1));
+    rein_model *m = tiny_model(dev, 3);
+    rein_vocabulary v = {.tokenizer = tok, .V = m->cfg.V, .end = &end, .n_end = 1};
+    sampled *s;
+    OK(rein_alloc(&s, 1, sizeof *s));
+    for (size_t b = 0; b < 2 * REIN_COUNT(batch); b++) {
+        bool cut = b >= REIN_COUNT(batch);
+        int64_t whole = 0;
+        rein_grammar *g;
+        OK(rein_grammar_open_regex(&g, regex, strlen(regex), &v));
+        rein_gen_options o = {.sampling = {.temperature = 1.3, .top_p = cut ? 0.8 : 1}, .max_new_tokens = NEW, .seed = 5,
+                              .max_batch = batch[b % REIN_COUNT(batch)], .stream = REIN_STREAM_SAMPLE, .eos = &end,
+                              .n_eos = 1, .tokenizer = tok, .grammar = g,
+                              .processing = {.min_new_tokens = 4, .bad_words = &bad, .n_bad_words = cut}};
+        sample(s, m, &o);
+        assert_null(s->gen.not_for_training);
+        for (int64_t q = 0; q < s->gen.n_seq; q++) {
+            const rein_gen_sequence *seq = &s->gen.seq[q];
+            for (int64_t t = 0; t < seq->n; t++) {
+                assert_in_range(seq->kept[t].n, 1, 40);
+                assert_true(seq->logp[t] >= seq->logp_full[t]); /* fewer tokens share the probability */
+            }
+            if (seq->finish != REIN_FINISH_EOS) continue;
+            rein_str out = {0};
+            int number, used = 0;
+            OK(rein_gen_text(&out, seq, &o, true, false));
+            char *close = strchr(out.data, '\"') + 1;
+            close += strspn(close, "abc");
+            if (sscanf(close, "\": %d}%n", &number, &used) != 1 || close[used]) fail_msg("'%s'", out.data);
+            rein_str_deinit(&out);
+            whole++;
+        }
+        assert_true(whole > s->gen.n_seq / 2);
+        compare_all(s, m, 1.3, true, 0);
+        compare_all(s, m, 1.3, false, 300);
+        rein_gen_deinit(&s->gen);
+        rein_grammar_close(g);
+    }
+    rein_free(s);
+    rein_tokenizer_destroy(tok);
+    rein_model_destroy(m);
+    rein_device_close(dev);
+}
+
+/* Penalties change logits: recorded are the log-probs of what was sampled from, and training is told to refuse. */
+static void penalties_are_not_for_training(void **state) {
+    (void)state;
+    rein_device *dev;
+    OK(rein_device_open_cpu(&dev, NULL, 2));
+    rein_model *m = tiny_model(dev, 3);
+    sampled *s;
+    OK(rein_alloc(&s, 1, sizeof *s));
+    rein_gen_options o = {.sampling = {.temperature = 1, .top_p = 1}, .processing = {.presence_penalty = 1e6}, .max_batch = 9,
+                          .max_new_tokens = NEW, .seed = 5, .stream = REIN_STREAM_SAMPLE};
+    sample(s, m, &o);
+    assert_string_equal(s->gen.not_for_training, "frequency_penalty or presence_penalty");
+    for (int64_t q = 0; q < s->gen.n_seq; q++) {
+        const rein_gen_sequence *seq = &s->gen.seq[q];
+        bool seen[67] = {false};
+        assert_true(seq->logp[0] == seq->logp_full[0]); /* nothing to penalise yet */
+        for (int64_t t = 0; t < seq->n; t++) {
+            assert_false(seen[seq->ids[t]]);
+            seen[seq->ids[t]] = true;
+            if (t > 0) assert_true(seq->logp[t] > seq->logp_full[t]);
+        }
+    }
+    rein_gen_deinit(&s->gen);
     rein_free(s);
     rein_model_destroy(m);
     rein_device_close(dev);
@@ -373,7 +459,8 @@ static void gradient_matches_differences(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sampler_is_the_trainer), cmocka_unit_test(gradient_bits_do_not_depend_on_the_way),
+        cmocka_unit_test(sampler_is_the_trainer), cmocka_unit_test(constrained_sampler_is_the_trainer),
+        cmocka_unit_test(penalties_are_not_for_training), cmocka_unit_test(gradient_bits_do_not_depend_on_the_way),
         cmocka_unit_test(sharing_changes_no_bit), cmocka_unit_test(continuations_sum_to_one),
         cmocka_unit_test(gradient_matches_differences)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,6 +30,15 @@ static struct json_object *member(struct json_object *obj, const char *key) {
     return json_object_object_get(obj, key);
 }
 
+/* Append to the path; returns its length before, for leave(). */
+static size_t enter(schema *s, const char *key) {
+    size_t before = strlen(s->path);
+    snprintf(s->path + before, sizeof s->path - before, "/%s", key);
+    return before;
+}
+
+static void leave(schema *s, size_t before) { s->path[before] = '\0'; }
+
 /* ---- pieces of text ---- */
 
 static void literal(schema *s, int32_t from, int32_t to, const char *text) {
@@ -237,6 +246,7 @@ static rein_status additional_name(schema *s, int32_t from, int32_t to, struct j
 static rein_status members(schema *s, int32_t *nothing, int32_t *some, struct json_object *props,
                            struct json_object *required) {
     if (!props) return REIN_OK;
+    size_t path = enter(s, "properties");
     json_object_object_foreach(props, name, unused) {
         int32_t key = rein_nfa_state(s->nfa), colon = rein_nfa_state(s->nfa), begin = rein_nfa_state(s->nfa);
         int32_t next = rein_nfa_state(s->nfa);
@@ -255,6 +265,7 @@ static rein_status members(schema *s, int32_t *nothing, int32_t *some, struct js
         if (needed) *nothing = -1;
         *some = next;
     }
+    leave(s, path);
     return rein_nfa_check(s->nfa);
 }
 
@@ -395,6 +406,7 @@ static rein_status options(schema *s, int32_t from, int32_t to, struct json_obje
     if (!json_object_is_type(list, json_type_array) || json_object_array_length(list) < 1 ||
         json_object_array_length(list) > MAX_OPTIONS)
         return refuse(s, "not an array of 1 to 64 schemas:", apart ? "oneOf" : "anyOf");
+    size_t path = enter(s, apart ? "oneOf" : "anyOf");
     for (size_t i = 0; i < json_object_array_length(list); i++) {
         bool both = false;
         in[i] = rein_nfa_state(s->nfa);
@@ -407,6 +419,7 @@ static rein_status options(schema *s, int32_t from, int32_t to, struct json_obje
         rein_nfa_empty(s->nfa, from, in[i]);
         rein_nfa_empty(s->nfa, out[i], to);
     }
+    leave(s, path);
     return rein_nfa_check(s->nfa);
 }
 
@@ -474,14 +487,13 @@ static rein_status of_object(schema *s, int32_t from, int32_t to, struct json_ob
 
 /* The schema that is member (or item) `key` of obj; any value if there is none. */
 static rein_status value(schema *s, int32_t from, int32_t to, struct json_object *obj, const char *key) {
-    size_t before = strlen(s->path);
     struct json_object *own = NULL;
     rein_status status;
     if (json_object_is_type(obj, json_type_array))
         own = json_object_array_get_idx(obj, (size_t)strtoull(key, NULL, 10));
     else if (!json_object_object_get_ex(obj, key, &own))
         return any_value(s, from, to, REIN_SCHEMA_FREE_DEPTH);
-    snprintf(s->path + before, sizeof s->path - before, "/%s", key);
+    size_t before = enter(s, key);
     if (s->depth == MAX_DEPTH) return refuse(s, "nested too deeply:", key);
     s->open[s->depth++] = own;
     if (json_object_is_type(own, json_type_boolean))
@@ -491,7 +503,7 @@ static rein_status value(schema *s, int32_t from, int32_t to, struct json_object
     else
         status = refuse(s, "not a schema (an object, true or false):", key);
     s->depth--;
-    s->path[before] = '\0';
+    leave(s, before);
     return status == REIN_OK ? rein_nfa_check(s->nfa) : status;
 }
 
