@@ -5,9 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gen/charset.h"
 #include "gen/pattern.h"
-#include "text/bytelevel.h"
 
 enum { MAX_DEPTH = 64, MAX_OPTIONS = 64, NO_LIMIT = -1, PATH = 200 };
 
@@ -186,62 +184,6 @@ static rein_status check_required(schema *s, struct json_object *required, struc
     return REIN_OK;
 }
 
-/* Names that begin like declared ones, character by character. `at`: how many bytes of each declared name are behind;
- * names not on the way are those whose first `at` bytes differ from prefix. */
-static rein_status other_name(schema *s, int32_t from, int32_t to, int32_t rest, struct json_object *props,
-                              const char *prefix, size_t at) {
-    rein_charset other = {0};
-    bool declared = false;
-    rein_charset_add(&other, 0, 0x1f);
-    rein_charset_add(&other, '"', '"');
-    rein_charset_add(&other, '\\', '\\');
-    rein_status status = REIN_OK;
-    json_object_object_foreach(props, name, unused) {
-        size_t len = strlen(name), size;
-        (void)unused;
-        if (len < at || memcmp(name, prefix, at) != 0) continue;
-        declared |= len == at;
-        if (len == at) continue;
-        int32_t c = rein_utf8_decode(name + at, len - at, &size);
-        rein_charset one = {0};
-        bool first = true; /* of the names that go on with this character */
-        json_object_object_foreach(props, before, unused2) {
-            (void)unused2;
-            if (before == name) break;
-            if (strlen(before) > at && strncmp(before, name, at + size) == 0) first = false;
-        }
-        rein_charset_add(&one, c, c);
-        rein_charset_add(&other, c, c);
-        int32_t next = rein_nfa_state(s->nfa);
-        bool plain = c >= 0x20 && c != '"' && c != '\\'; /* additional names are written without escapes */
-        if (first && plain) {
-            rein_nfa_chars(s->nfa, from, next, &one);
-            status = at + size < PATH && !s->nfa->failed ? other_name(s, next, to, rest, props, name, at + size) : REIN_OK;
-        }
-        rein_charset_deinit(&one);
-        if (status != REIN_OK) break;
-    }
-    rein_charset_finish(&other, true);
-    rein_nfa_chars(s->nfa, from, rest, &other);
-    rein_charset_deinit(&other);
-    if (!declared) rein_nfa_empty(s->nfa, from, to);
-    return status;
-}
-
-/* The quoted name of a property that is not declared. */
-static rein_status additional_name(schema *s, int32_t from, int32_t to, struct json_object *props) {
-    int32_t begin = rein_nfa_state(s->nfa), rest = rein_nfa_state(s->nfa), end = rein_nfa_state(s->nfa);
-    struct json_object *none = props ? NULL : json_object_new_object();
-    literal(s, from, begin, "\"");
-    literal(s, end, to, "\"");
-    rein_nfa_empty(s->nfa, rest, end);
-    REIN_TRY(pattern(s, rest, rest, "[^\"\\\\\\x00-\\x1f]"));
-    rein_status status = props || none ? other_name(s, begin, end, rest, props ? props : none, "", 0)
-                                       : rein_fail(REIN_ERR_MEMORY, "out of memory for a schema");
-    json_object_put(none);
-    return status;
-}
-
 /* Members as two rails through the properties: nothing written yet, or something, which a comma must follow. */
 static rein_status members(schema *s, int32_t *nothing, int32_t *some, struct json_object *props,
                            struct json_object *required) {
@@ -286,7 +228,7 @@ static rein_status object(schema *s, int32_t from, int32_t to, struct json_objec
         some = last;
         if (nothing >= 0) rein_nfa_empty(s->nfa, nothing, key);
         separator(s, some, key, ",");
-        REIN_TRY(additional_name(s, key, colon, props));
+        REIN_TRY(rein_schema_other_name(s->nfa, key, colon, props));
         separator(s, colon, begin, ":");
         REIN_TRY(value(s, begin, some, obj, "additionalProperties"));
     }
@@ -317,7 +259,7 @@ static rein_status any_value(schema *s, int32_t from, int32_t to, int depth) {
     literal(s, from, brace, "{");
     rein_nfa_empty(s->nfa, brace, key);
     separator(s, end, key, ",");
-    REIN_TRY(additional_name(s, key, colon, NULL));
+    REIN_TRY(rein_schema_other_name(s->nfa, key, colon, NULL));
     separator(s, colon, begin, ":");
     REIN_TRY(any_value(s, begin, end, depth - 1));
     literal(s, brace, to, "}");
@@ -402,7 +344,7 @@ static rein_status constants(schema *s, int32_t from, int32_t to, struct json_ob
 /* One of a list of schemas; oneOf: no text may fit two of them. */
 static rein_status options(schema *s, int32_t from, int32_t to, struct json_object *list, bool apart) {
     int32_t in[MAX_OPTIONS], out[MAX_OPTIONS];
-    char number_text[16];
+    char number_text[24];
     if (!json_object_is_type(list, json_type_array) || json_object_array_length(list) < 1 ||
         json_object_array_length(list) > MAX_OPTIONS)
         return refuse(s, "not an array of 1 to 64 schemas:", apart ? "oneOf" : "anyOf");
