@@ -10,6 +10,7 @@
 #include "gen/generate.h"
 #include "model/leaf.h"
 #include "tiny_model.h"
+#include "train/group.h"
 
 enum { PROMPTS = 8, GROUP = 8, NEW = 20, MAX_PROMPT = 300 };
 
@@ -236,8 +237,113 @@ static void penalties_are_not_for_training(void **state) {
             if (t > 0) assert_true(seq->logp[t] > seq->logp_full[t]);
         }
     }
+    rein_rollouts r = {.P = PROMPTS, .G = GROUP, .gen = s->gen};
+    rein_group_batch b;
+    FAILS_WITH(REIN_ERR_ARG, rein_group_batch_make(&b, &r, 1, 0));
+    assert_non_null(strstr(rein_error_message(), "presence_penalty"));
+    rein_gen_deinit(&s->gen);
+    o.processing = (rein_processing){0};
+    o.sampling.top_k = 5;
+    o.forget_kept = true;
+    sample(s, m, &o);
+    r.gen = s->gen;
+    FAILS_WITH(REIN_ERR_ARG, rein_group_batch_make(&b, &r, 1, 0));
     rein_gen_deinit(&s->gen);
     rein_free(s);
+    rein_model_destroy(m);
+    rein_device_close(dev);
+}
+
+/* ---- every token is told, and the listener may end a sequence ---- */
+
+typedef struct listener {
+    int32_t heard[PROMPTS * GROUP][NEW];
+    int64_t n[PROMPTS * GROUP];
+} listener;
+
+static bool hear(void *user, int64_t seq, int32_t id) {
+    listener *l = user;
+    l->heard[seq][l->n[seq]++] = id;
+    return seq % 2 == 1 && l->n[seq] == 3;
+}
+
+static void listeners_hear_every_token(void **state) {
+    (void)state;
+    static listener l;
+    rein_device *dev;
+    OK(rein_device_open_cpu(&dev, NULL, 2));
+    rein_model *m = tiny_model(dev, 3);
+    sampled *s;
+    OK(rein_alloc(&s, 1, sizeof *s));
+    rein_gen_options o = {.sampling = {.temperature = 1, .top_p = 1}, .max_batch = 9, .max_new_tokens = 6, .seed = 5,
+                          .stream = REIN_STREAM_SAMPLE, .on_token = hear, .on_token_user = &l};
+    sample(s, m, &o);
+    for (int64_t q = 0; q < s->gen.n_seq; q++) {
+        assert_int_equal(s->gen.seq[q].n, q % 2 ? 3 : 6);
+        assert_int_equal(l.n[q], s->gen.seq[q].n);
+        assert_memory_equal(l.heard[q], s->gen.seq[q].ids, (size_t)l.n[q] * sizeof(int32_t));
+        assert_int_equal(s->gen.seq[q].finish, q % 2 ? REIN_FINISH_STOP : REIN_FINISH_LENGTH);
+    }
+    rein_gen_deinit(&s->gen);
+    rein_free(s);
+    rein_model_destroy(m);
+    rein_device_close(dev);
+}
+
+/* A text that is forced, cut by stop strings, of which the first in the text counts, and by stop ids. */
+static void stops_cut_the_text(void **state) {
+    (void)state;
+    static const char *const special[] = {"<pad>", "<end>"}, *const text = "abcd", *const one[] = {"x", "cda"},
+                      *const two[] = {"da", "bc"};
+    const struct {
+        const char *const *stop;
+        int64_t n_stop, least;
+        const char *without, *with;
+    } how[] = {{one, 2, 0, "ab", "abcda"}, {two, 2, 0, "a", "abc"}, {two, 2, 4, "abc", "abcda"}, {NULL, 0, 0, "abcdabcd", "abcdabcd"}};
+    size_t len = strlen(text);
+    int32_t end = 1;
+    rein_device *dev;
+    rein_tokenizer *tok;
+    rein_bpe_options bpe = {.vocab_size = 6, .special = special, .n_special = 2};
+    OK(rein_device_open_cpu(&dev, NULL, 1));
+    OK(rein_tokenizer_train(&tok, &bpe, &text, &len, 1));
+    rein_model *m = tiny_model(dev, 3);
+    rein_vocabulary v = {.tokenizer = tok, .V = m->cfg.V, .end = &end, .n_end = 1};
+    sampled *s;
+    rein_grammar *g;
+    OK(rein_alloc(&s, 1, sizeof *s));
+    OK(rein_grammar_open_regex(&g, "(abcd){2}", 9, &v));
+    rein_gen_options o = {.sampling = {.temperature = 1, .top_p = 1}, .max_batch = 64, .max_new_tokens = NEW, .eos = &end,
+                          .n_eos = 1, .stream = REIN_STREAM_SAMPLE, .tokenizer = tok, .grammar = g};
+    for (size_t h = 0; h < REIN_COUNT(how); h++) {
+        o.stop = how[h].stop;
+        o.n_stop = how[h].n_stop;
+        o.processing.min_new_tokens = how[h].least;
+        sample(s, m, &o);
+        for (int64_t q = 0; q < s->gen.n_seq; q++) {
+            rein_str out = {0};
+            OK(rein_gen_text(&out, &s->gen.seq[q], &o, true, false));
+            assert_string_equal(out.data, how[h].without);
+            rein_str_clear(&out);
+            OK(rein_gen_text(&out, &s->gen.seq[q], &o, true, true));
+            assert_string_equal(out.data, how[h].with);
+            assert_int_equal(s->gen.seq[q].finish, how[h].stop ? REIN_FINISH_STOP : REIN_FINISH_EOS);
+            rein_str_deinit(&out);
+        }
+        rein_gen_deinit(&s->gen);
+    }
+    int32_t c = rein_tokenizer_id(tok, "c", 1);
+    o.stop_ids = &c;
+    o.n_stop_ids = 1;
+    sample(s, m, &o);
+    for (int64_t q = 0; q < s->gen.n_seq; q++) {
+        assert_int_equal(s->gen.seq[q].n, 3);
+        assert_int_equal(s->gen.seq[q].finish, REIN_FINISH_STOP);
+    }
+    rein_gen_deinit(&s->gen);
+    rein_grammar_close(g);
+    rein_free(s);
+    rein_tokenizer_destroy(tok);
     rein_model_destroy(m);
     rein_device_close(dev);
 }
@@ -460,7 +566,8 @@ static void gradient_matches_differences(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sampler_is_the_trainer), cmocka_unit_test(constrained_sampler_is_the_trainer),
-        cmocka_unit_test(penalties_are_not_for_training), cmocka_unit_test(gradient_bits_do_not_depend_on_the_way),
+        cmocka_unit_test(penalties_are_not_for_training),
+        cmocka_unit_test(listeners_hear_every_token), cmocka_unit_test(stops_cut_the_text), cmocka_unit_test(gradient_bits_do_not_depend_on_the_way),
         cmocka_unit_test(sharing_changes_no_bit), cmocka_unit_test(continuations_sum_to_one),
         cmocka_unit_test(gradient_matches_differences)};
     return cmocka_run_group_tests(tests, NULL, NULL);
