@@ -206,10 +206,11 @@ static rein_status find_stop(engine *e, slot *sl, rein_gen_sequence *s) {
     first = sl->tail.len;
     if (s->n < o->processing.min_new_tokens) return REIN_OK;
     for (int64_t i = 0; i < o->n_stop; i++) {
-        size_t back = strlen(o->stop[i]), at = find(&sl->tail, before > back ? before - back : 0, o->stop[i]);
+        size_t back = strlen(o->stop[i]) - 1, at = find(&sl->tail, before > back ? before - back : 0, o->stop[i]);
         if (at >= first) continue;
         first = at;
         s->stop = i;
+        s->stop_bytes = (int64_t)(sl->tail.len - at);
     }
     return REIN_OK;
 }
@@ -235,8 +236,10 @@ rein_status rein_gen_text(rein_str *out, const rein_gen_sequence *seq, const rei
     size_t begin = out->len;
     REIN_TRY(rein_tokenizer_decode(o->tokenizer, seq->ids, seq->n, skip_special, out));
     if (with_stop || seq->stop < 0 || out->len == begin) return rein_str_check(out);
-    size_t at = find(out, begin, o->stop[seq->stop]);
-    if (at < out->len) {
+    const char *stop = o->stop[seq->stop];
+    size_t from_end = (size_t)seq->stop_bytes, at = out->len - from_end;
+    bool there = out->len - begin >= from_end && strncmp(out->data + at, stop, strlen(stop)) == 0;
+    if (there) { /* it is not where special tokens were part of it and have been skipped */
         out->len = at;
         out->data[at] = '\0';
     }

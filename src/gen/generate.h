@@ -61,6 +61,7 @@ typedef struct rein_gen_sequence {
     rein_kept *kept;/* (n) what each token was drawn from */
     rein_finish finish;
     int64_t stop;   /* the stop string that ended it; -1: none */
+    int64_t stop_bytes; /* from that string's first byte to the end of the text */
 } rein_gen_sequence;
 
 typedef struct rein_gen {
