@@ -124,7 +124,8 @@ static rein_status parse_eos(rein_model_config *c, struct json_object *obj) {
         return rein_fail(REIN_ERR_FORMAT, "'eos_token_id' has %zu entries, at most %d are supported", n, REIN_MAX_EOS);
     for (size_t i = 0; i < n; i++) {
         struct json_object *id = list ? json_object_array_get_idx(value, i) : value;
-        if (!json_object_is_type(id, json_type_int)) return rein_config_unsupported(obj, "eos_token_id", "an id or a list of ids");
+        if (!json_object_is_type(id, json_type_int))
+            return rein_config_unsupported(obj, "eos_token_id", "an id or a list of ids");
         c->eos_id[i] = json_object_get_int64(id);
     }
     c->n_eos = (int)n;
@@ -139,10 +140,14 @@ static rein_status check_dimensions(rein_status code, const rein_model_config *c
         const char *key;
         int64_t value, max;
     } rows[] = {
-        {"vocab_size", c->V, INT32_MAX},        {"hidden_size", c->C, 1 << 20},
-        {"num_hidden_layers", c->L, REIN_MAX_LAYERS},   {"num_attention_heads", c->H, 1 << 12},
-        {"num_key_value_heads", c->K, 1 << 12}, {"head_dim", c->D, 1 << 12},
-        {"intermediate_size", c->F, 1 << 22},   {"max_position_embeddings", c->max_position_embeddings, INT32_MAX},
+        {"vocab_size", c->V, INT32_MAX},
+        {"hidden_size", c->C, 1 << 20},
+        {"num_hidden_layers", c->L, REIN_MAX_LAYERS},
+        {"num_attention_heads", c->H, 1 << 12},
+        {"num_key_value_heads", c->K, 1 << 12},
+        {"head_dim", c->D, 1 << 12},
+        {"intermediate_size", c->F, 1 << 22},
+        {"max_position_embeddings", c->max_position_embeddings, INT32_MAX},
     };
     for (size_t i = 0; i < REIN_COUNT(rows); i++)
         if (rows[i].value < 1 || rows[i].value > rows[i].max)
@@ -166,8 +171,8 @@ static rein_status check_family(rein_status code, const rein_model_config *c) {
     if (!family) return rein_fail(code, "family %d is none of the known ones", (int)c->family);
     if (c->qkv_bias != (family->bias == REIN_BIAS_QKV || c->o_bias) || (family->bias != REIN_BIAS_KEY && c->o_bias) ||
         c->qk_norm != family->qk_norm)
-        return rein_fail(code, "family %s has no such combination: qkv_bias %d, o_bias %d, qk_norm %d",
-                         family->name, c->qkv_bias, c->o_bias, c->qk_norm);
+        return rein_fail(code, "family %s has no such combination: qkv_bias %d, o_bias %d, qk_norm %d", family->name,
+                         c->qkv_bias, c->o_bias, c->qk_norm);
     if (!rein_torch_dtype_name(c->dtype))
         return rein_fail(code, "dtype %s is not one that weights are stored in", rein_dtype_name(c->dtype));
     return REIN_OK;

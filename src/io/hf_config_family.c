@@ -56,7 +56,8 @@ rein_status rein_config_parse_family(rein_model_config *c, struct json_object *o
     size_t f = 0;
     while (f < REIN_COUNT(families) && strcmp(name, families[f].name) != 0) f++;
     if (f == REIN_COUNT(families))
-        return rein_config_unsupported(obj, "model_type", "\"llama\", \"mistral\", \"qwen2\", \"qwen3\" or \"smollm3\"");
+        return rein_config_unsupported(obj, "model_type",
+                                       "\"llama\", \"mistral\", \"qwen2\", \"qwen3\" or \"smollm3\"");
     c->family = (rein_model_family)f;
     if (!rein_json_has(obj, "architectures")) return REIN_OK;
     REIN_TRY(rein_json_array(&list, obj, "architectures"));
@@ -108,10 +109,14 @@ static rein_status parse_width(int64_t *width, const rein_model_config *c, struc
 /* Whether layer l is windowed if `layer_types` does not say. */
 static bool windowed_by_default(const rein_model_config *c, int64_t l, int64_t upper) {
     switch (families[c->family].window) {
-    case REIN_WINDOW_ALL: return true;
-    case REIN_WINDOW_UPPER: return l >= upper;
-    case REIN_WINDOW_NO_ROPE: return c->no_rope[l];
-    case REIN_WINDOW_NONE: break;
+    case REIN_WINDOW_ALL:
+        return true;
+    case REIN_WINDOW_UPPER:
+        return l >= upper;
+    case REIN_WINDOW_NO_ROPE:
+        return c->no_rope[l];
+    case REIN_WINDOW_NONE:
+        break;
     }
     return false;
 }
@@ -167,7 +172,8 @@ rein_status rein_config_check_layers(rein_status code, const rein_model_config *
             return rein_fail(code, "family %s has no layers without rotary embedding, but layer %lld is one",
                              family->name, (long long)l);
         if (c->window[l] < 0)
-            return rein_fail(code, "'sliding_window' of layer %lld is %d, expected 0 or more", (long long)l, c->window[l]);
+            return rein_fail(code, "'sliding_window' of layer %lld is %d, expected 0 or more", (long long)l,
+                             c->window[l]);
         if (c->window[l] > 0 && family->window == REIN_WINDOW_NONE)
             return rein_fail(code, "family %s has no sliding window, but layer %lld has one of %d", family->name,
                              (long long)l, c->window[l]);

@@ -49,9 +49,9 @@ static rein_status parse_kind(rein_model_config *c, struct json_object *rope) {
     size_t k = 0;
     while (k < REIN_COUNT(kinds) && strcmp(type, kinds[k]) != 0) k++;
     if (k == REIN_COUNT(kinds))
-        return rein_fail(REIN_ERR_FORMAT,
-                         "'rope_type' is \"%s\", supported is \"default\", \"linear\", \"llama3\", \"yarn\" or \"dynamic\"",
-                         type);
+        return rein_fail(
+            REIN_ERR_FORMAT,
+            "'rope_type' is \"%s\", supported is \"default\", \"linear\", \"llama3\", \"yarn\" or \"dynamic\"", type);
     c->rope_scaling = (rein_rope_scaling)k;
     return REIN_OK;
 }
@@ -101,7 +101,8 @@ static rein_status parse_yarn(rein_model_config *c, struct json_object *rope) {
     if (!rein_json_has(rope, "attention_factor")) return REIN_OK;
     REIN_TRY(rein_json_double(&c->rope_attention_factor, rope, "attention_factor"));
     if (!(c->rope_attention_factor > 0)) /* 0 stands for a missing one */
-        return rein_fail(REIN_ERR_FORMAT, "'attention_factor' is %.17g, expected more than 0", c->rope_attention_factor);
+        return rein_fail(REIN_ERR_FORMAT, "'attention_factor' is %.17g, expected more than 0",
+                         c->rope_attention_factor);
     return REIN_OK;
 }
 

@@ -20,8 +20,8 @@ static double llama3(const rein_model_config *c, double freq) {
     double wavelength = TWO_PI / freq, original = (double)c->rope_original_max_position;
     if (wavelength < original / c->rope_high_freq_factor) return freq;
     if (wavelength > original / c->rope_low_freq_factor) return freq / c->rope_factor;
-    double smooth = (original / wavelength - c->rope_low_freq_factor) /
-                    (c->rope_high_freq_factor - c->rope_low_freq_factor);
+    double smooth =
+        (original / wavelength - c->rope_low_freq_factor) / (c->rope_high_freq_factor - c->rope_low_freq_factor);
     return (1 - smooth) * freq / c->rope_factor + smooth * freq;
 }
 
@@ -67,11 +67,18 @@ void rein_rope_frequencies(double *freq, const rein_model_config *c, int64_t n_p
     for (int64_t i = 0; i < c->D / 2; i++) {
         double f = 1 / rein_pow64(base, (double)(2 * i) / (double)c->D);
         switch (c->rope_scaling) {
-        case REIN_ROPE_LINEAR: f /= c->rope_factor; break;
-        case REIN_ROPE_LLAMA3: f = llama3(c, f); break;
-        case REIN_ROPE_YARN: f = yarn(c, i, f); break;
+        case REIN_ROPE_LINEAR:
+            f /= c->rope_factor;
+            break;
+        case REIN_ROPE_LLAMA3:
+            f = llama3(c, f);
+            break;
+        case REIN_ROPE_YARN:
+            f = yarn(c, i, f);
+            break;
         case REIN_ROPE_NONE:
-        case REIN_ROPE_DYNAMIC: break;
+        case REIN_ROPE_DYNAMIC:
+            break;
         }
         freq[i] = f;
     }

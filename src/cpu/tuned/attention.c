@@ -13,10 +13,10 @@ enum { MAX_Q = 48 }; /* queries of a block */
 /* A block of queries of one kv head, in order of (run, row, head), and its scratch. */
 typedef struct block {
     const rein_attn *a;
-    int64_t kv, n, heads;                        /* n queries: rows x heads */
-    int64_t row[MAX_Q], head[MAX_Q];   /* row of the batch, query head */
-    int64_t first[MAX_Q], end[MAX_Q];  /* positions read: [first, end) */
-    int64_t low;                       /* the smallest first */
+    int64_t kv, n, heads;             /* n queries: rows x heads */
+    int64_t row[MAX_Q], head[MAX_Q];  /* row of the batch, query head */
+    int64_t first[MAX_Q], end[MAX_Q]; /* positions read: [first, end) */
+    int64_t low;                      /* the smallest first */
     int64_t lds;
     float *q;     /* (n, D) */
     float *s;     /* (n, lds) scores, then exponentials, by absolute position */
@@ -118,8 +118,8 @@ static float softmax(float *s, int64_t first, int64_t n, float scale, float *max
     return v_tree16(z);
 }
 
-/* The chunk that holds position p - 1 is complete for queries [q0, q1): add its sums, or start with them where it is the
- * first that a query sees. Absolute chunk 0 is in b->o. */
+/* The chunk that holds position p - 1 is complete for queries [q0, q1): add its sums, or start with them where it is
+ * the first that a query sees. Absolute chunk 0 is in b->o. */
 static void close_chunk(block *b, int64_t q0, int64_t q1, int64_t p) {
     int64_t begin = (p - 1) / REIN_CHUNK * REIN_CHUNK, D = b->a->D;
     if (begin == 0) return;

@@ -90,9 +90,12 @@ static void block_panels(float *s, const rows *k, const bwd *b, const float *x, 
     for (int64_t i = 0; i < tiles; i++) {
         int64_t r = part_begin(k->n, i, tiles), r1 = part_begin(k->n, i + 1, tiles);
         int64_t first = first_seen(&b->a, k->pos + r) / REIN_LANES * REIN_LANES;
-        rein_tile t = {
-            .a = x + r * ld, .sam = ld, .b = panels + first * b->a.D, .c = s + r * b->lds + first, .ldc = b->lds,
-            .rows = (int)(r1 - r)};
+        rein_tile t = {.a = x + r * ld,
+                       .sam = ld,
+                       .b = panels + first * b->a.D,
+                       .c = s + r * b->lds + first,
+                       .ldc = b->lds,
+                       .rows = (int)(r1 - r)};
         tile_panels(t, div_up(k->pos + r1 - first, REIN_LANES), b->a.D);
     }
 }
