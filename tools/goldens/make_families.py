@@ -120,7 +120,7 @@ def make(folder, kind, options, form):
     save_file({k: v.contiguous() for k, v in expected.items()}, folder / "expected.safetensors")
     (folder / "config.json").write_text(config_text(model, form))
     (folder / "expected.json").write_text(json.dumps(
-        {"loss": float(loss), "greedy_min_margin": margin, "seed": seed,
+        {"loss": loss.item(), "greedy_min_margin": margin, "seed": seed,
          "made_by": {"torch": torch.__version__, "transformers": transformers.__version__}}, indent=1) + "\n")
     # what was written is the model that was computed
     again = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
