@@ -66,6 +66,8 @@ typedef struct rein_attn {
     int64_t H, K, D;
     int64_t layer;
     int64_t ld;     /* leading dimension of qkv */
+    int64_t window; /* sliding window (Beltagy et al. 2020, arXiv:2004.05150): a query at p sees positions
+                       max(0, p - window + 1) .. p; 0: all */
     float scale;    /* 1/sqrt(D) */
 } rein_attn;
 
