@@ -5,7 +5,7 @@
 #include "io/hf_config.h"
 #include "io/safetensors.h"
 
-/** Elements and bytes of a shape; false if an entry is negative or a product overflows. */
+/** Elements and bytes of a shape; false if an entry is negative, a product overflows or a block is not whole. */
 bool rein_shape_size(int64_t *n, int64_t *bytes, rein_dtype dtype, const int64_t *shape, int n_dim);
 
 /** "LlamaForCausalLM" ... */
