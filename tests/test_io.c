@@ -428,7 +428,7 @@ static void test_shards(void **state) {
     const rein_tensor_out list[] = {{"a", REIN_F32, 1, {2}, data, NULL, NULL},
                                     {"b", REIN_F32, 2, {2, 3}, data, NULL, NULL},
                                     {"c", REIN_BF16, 1, {4}, data, NULL, NULL},
-                                    {"d", REIN_F32, 1, {1}, data + 4, NULL}};
+                                    {"d", REIN_F32, 1, {1}, data + 4, NULL, NULL}};
     const char *dir = in_folder("sharded");
     assert_ok(rein_mkdirs(dir));
     assert_ok(rein_tensors_write_model(dir, list, 4, 16));
