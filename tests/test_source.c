@@ -268,7 +268,7 @@ static void test_foreign_tokenizer(void **state) {
     assert_string_equal(text, "{% for m in messages %}{{ m['content'] }}{% endfor %}");
     OK(rein_source_text(s, "special_tokens_map.json", &text, &len));
     assert_string_equal(text, "{\n  \"bos_token\": \"<|im_start|>\",\n  \"eos_token\": \"<|im_end|>\",\n"
-                              "  \"pad_token\": \"<|im_end|>\"\n}\n");
+                              "  \"pad_token\": \"<|im_end|>\",\n  \"unk_token\": \"<|endoftext|>\"\n}\n");
     OK(rein_source_text(s, "vocab.txt", &text, &len));
     assert_null(text);
     rein_source_close(s);
@@ -306,6 +306,9 @@ static void test_tokenizer_round_trip(void **state) {
     }
     OK(rein_source_text(s, "tokenizer.json", &x, &n));
     OK(rein_source_text(back, "tokenizer.json", &y, &m));
+    assert_string_equal(x, y);
+    OK(rein_source_text(s, "tokenizer_config.json", &x, &n));
+    OK(rein_source_text(back, "tokenizer_config.json", &y, &m));
     assert_string_equal(x, y);
     assert_same_tensors(s, back);
     rein_source_close(back);

@@ -68,6 +68,27 @@ static void put_tokens(rein_gguf_meta *m, const token *tokens, int64_t V) {
     for (int64_t i = 0; i < V; i++) rein_gguf_add_i32(m, tokens[i].text ? tokens[i].kind : REIN_GGUF_UNUSED);
 }
 
+/* "unk_token" of tokenizer_config.json: its text, or an object with "content". Ids of other roles are in config.json. */
+static rein_status put_unknown(rein_gguf_meta *m, const token *tokens, int64_t V, rein_source *s) {
+    struct json_object *config, *value;
+    const char *text;
+    size_t len;
+    REIN_TRY(rein_source_text(s, "tokenizer_config.json", &text, &len));
+    if (!text) return REIN_OK;
+    REIN_TRY(rein_json_parse(&config, "tokenizer_config.json", text, len));
+    if (json_object_object_get_ex(config, "unk_token", &value)) {
+        if (json_object_is_type(value, json_type_object)) value = json_object_object_get(value, "content");
+        text = json_object_is_type(value, json_type_string) ? json_object_get_string(value) : NULL;
+        for (int64_t i = 0; text && i < V; i++)
+            if (tokens[i].text && strcmp(tokens[i].text, text) == 0) {
+                rein_gguf_put_u32(m, "tokenizer.ggml.unknown_token_id", (uint32_t)i);
+                break;
+            }
+    }
+    json_object_put(config);
+    return REIN_OK;
+}
+
 /* ---- merges ---- */
 
 static rein_status add_merge(rein_gguf_meta *m, struct json_object *entry) {
@@ -140,7 +161,7 @@ static rein_status check_byte_level(const rein_gguf_pre **pre, struct json_objec
                      ignore_merges ? "true" : "false");
 }
 
-static rein_status put_tokenizer(rein_gguf_meta *m, token *tokens, int64_t V, struct json_object *root) {
+static rein_status put_tokenizer(rein_gguf_meta *m, rein_source *s, token *tokens, int64_t V, struct json_object *root) {
     const rein_gguf_pre *pre;
     struct json_object *model;
     bool bos = false, eos = false;
@@ -153,13 +174,15 @@ static rein_status put_tokenizer(rein_gguf_meta *m, token *tokens, int64_t V, st
     rein_gguf_put_string(m, "tokenizer.ggml.pre", pre->names, bar ? (size_t)(bar - pre->names) : strlen(pre->names));
     put_tokens(m, tokens, V);
     REIN_TRY(put_merges(m, model));
+    REIN_TRY(put_unknown(m, tokens, V, s));
     read_template(&bos, &eos, json_object_object_get(root, "post_processor"));
     rein_gguf_put_bool(m, "tokenizer.ggml.add_bos_token", bos);
     rein_gguf_put_bool(m, "tokenizer.ggml.add_eos_token", eos);
     return REIN_OK;
 }
 
-static rein_status parse_and_put(rein_gguf_meta *m, int64_t V, const char *text, size_t len) {
+static rein_status parse_and_put(rein_gguf_meta *m, rein_source *s, const char *text, size_t len) {
+    int64_t V = rein_source_config(s)->V;
     struct json_object *root;
     token *tokens = NULL;
     rein_status status;
@@ -168,7 +191,7 @@ static rein_status parse_and_put(rein_gguf_meta *m, int64_t V, const char *text,
         status = rein_fail(REIN_ERR_FORMAT, "expected an object");
     else
         status = rein_alloc(&tokens, V, sizeof *tokens);
-    if (status == REIN_OK) status = put_tokenizer(m, tokens, V, root);
+    if (status == REIN_OK) status = put_tokenizer(m, s, tokens, V, root);
     rein_free(tokens);
     json_object_put(root);
     return status == REIN_OK ? REIN_OK : rein_error_prefix(status, "tokenizer.json");
@@ -205,7 +228,7 @@ rein_status rein_gguf_export_tokenizer(rein_gguf_meta *m, rein_source *s) {
         rein_gguf_put_string(m, "tokenizer.ggml.model", "none", 4);
         return REIN_OK;
     }
-    REIN_TRY(parse_and_put(m, rein_source_config(s)->V, text, len));
+    REIN_TRY(parse_and_put(m, s, text, len));
     rein_gguf_put_string(m, REIN_GGUF_KEY_HF_TOKENIZER, text, len);
     return put_chat_template(m, s);
 }

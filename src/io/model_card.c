@@ -6,6 +6,8 @@
 
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/json.h"
+#include "io/gguf.h"
 #include "io/internal.h"
 #include "rein/version.h"
 
@@ -32,6 +34,18 @@ static void put_model(rein_str *s, const rein_source *source) {
                     (long long)c->K, (long long)c->D, (long long)c->F, (long long)c->V,
                     c->tie_word_embeddings ? ", tied embeddings" : "", (long long)c->max_position_embeddings,
                     (long long)parameters);
+}
+
+/* As a GGUF file states it; a directory does not. */
+static void put_license(rein_str *s, const rein_source *source) {
+    const rein_gguf *g = rein_source_gguf(source);
+    const char *text;
+    size_t len;
+    if (!g || !rein_gguf_value_find(g, "general.license")) return;
+    if (rein_gguf_string(&text, &len, g, "general.license") != REIN_OK || len > 64) return;
+    rein_str_puts(s, "license: ");
+    rein_json_put_string(s, text, len);
+    rein_str_putc(s, '\n');
 }
 
 static rein_status put_file(rein_str *s, const char *name, const char *path) {
@@ -91,7 +105,9 @@ rein_status rein_model_card_write(const char *dir, const char *name, const rein_
     rein_arena arena = {0};
     char *path;
     rein_status status;
-    rein_str_puts(&text, "---\nlibrary_name: transformers\npipeline_tag: text-generation\ntags:\n- rein\n---\n\n# ");
+    rein_str_puts(&text, "---\nlibrary_name: transformers\npipeline_tag: text-generation\n");
+    put_license(&text, s);
+    rein_str_puts(&text, "tags:\n- rein\n---\n\n# ");
     put_cell(&text, last_component(name));
     rein_str_printf(&text, "\n\nWritten by rein %s. ", REIN_VERSION);
     put_model(&text, s);
