@@ -4,7 +4,7 @@
 #include "forest.h"
 #include "op_cases.h"
 
-/* ---- attention: forest, H, K, D ---- */
+/* ---- attention: forest, H, K, D, window ---- */
 
 typedef struct forest_table {
     int n;
@@ -26,6 +26,8 @@ static const forest_table forests[] = {
     {4, {{3, 0, 1, 0}, {3, 255, 1, 0}, {3, 7, 3, 0}, {-1, 257, 0, 0}}},
     {3, {{2, 0, 5, 0}, {2, 0, 40, 0}, {-1, 0, 250, 1}}},
     {2, {{1, 511, 2, 0}, {-1, 1, 0, 0}}},
+    {4, {{3, 0, 300, 0}, {3, 0, 2, 0}, {3, 0, 31, 0}, {-1, 0, 260, 0}}}, /* windows that begin in a later chunk */
+    {5, {{4, 300, 1, 0}, {4, 3, 1, 0}, {4, 77, 1, 0}, {4, 255, 2, 0}, {-1, 513, 0, 0}}}, /* and differ in a block */
 };
 
 enum { N_SHORT = 8, LAYER = 1, LAYERS = 2 };
@@ -46,7 +48,8 @@ static void bind_dkv(op_run *r, forest *f) {
 static void run_attention(op_run *r, const int64_t *p) {
     const rein_ops *ops = r->dev->ops;
     forest f;
-    rein_attn a = {.H = p[1], .K = p[2], .D = p[3], .layer = LAYER, .ld = (p[1] + 2 * p[2]) * p[3], .scale = 0.25f};
+    rein_attn a = {.H = p[1], .K = p[2], .D = p[3], .layer = LAYER, .ld = (p[1] + 2 * p[2]) * p[3],
+                   .window = p[4], .scale = 0.25f};
     forest_init(&f, forests[p[0]].node, forests[p[0]].n, &a, LAYERS);
     bind_kv(r, &f);
     bind_dkv(r, &f);
@@ -73,6 +76,11 @@ void op_cases_attention(op_visit visit, void *user) {
     }
     for (int64_t f = N_SHORT; f < (int64_t)REIN_COUNT(forests); f++) /* the long ones once more, cheaply */
         visit(user, &(op_case){"attention", run_attention, {f, 3, 1, 12}});
+    static const int64_t window[] = {1, 5, 16, 17, 255, 256, 300};
+    for (int64_t w = 0; w < (int64_t)REIN_COUNT(window); w++)
+        for (int64_t f = 0; f < (int64_t)REIN_COUNT(forests); f++)
+            visit(user, &(op_case){"attention", run_attention,
+                                   {f, f < N_SHORT ? 4 : 2, 1 + (f + w) % 2, head[(f + w) % 4], window[w]}});
 }
 
 /* ---- log-probs: V, reads a row, kept ids (0: all), percent of temperature, percent of logits' factor ---- */

@@ -125,17 +125,18 @@ static void nudge(rein_model *m, const sampled *s) {
     drop(&f);
 }
 
-static void sampler_is_the_trainer(void **state) {
-    (void)state;
+static void check_sampler(const rein_model_config *cfg, int rounds) {
     static const int64_t batch[] = {1, 5, 64};
     static const rein_sampling how[] = {{.temperature = 1, .top_p = 1},
                                         {.temperature = 0.7, .top_k = 9, .top_p = 0.9, .min_p = 0.02}};
     rein_device *dev;
     OK(rein_device_open_cpu(&dev, NULL, 2));
-    rein_model *m = tiny_model(dev, 3);
+    rein_model *m;
+    OK(rein_model_create(&m, cfg, dev, 0));
+    rein_model_init(m, 3);
     sampled *s;
     OK(rein_alloc(&s, 1, sizeof *s));
-    for (int round = 0; round < 2; round++) {
+    for (int round = 0; round < rounds; round++) {
         for (size_t h = 0; h < REIN_COUNT(how); h++) {
             int32_t first[PROMPTS * GROUP][NEW];
             for (size_t b = 0; b < REIN_COUNT(batch); b++) {
@@ -155,7 +156,7 @@ static void sampler_is_the_trainer(void **state) {
                 rein_gen_deinit(&s->gen);
             }
         }
-        for (int k = 0; k < 10 && round == 0; k++) {
+        for (int k = 0; k < 10 && round + 1 < rounds; k++) {
             rein_gen_options o = {.sampling = how[0], .max_new_tokens = 4, .max_batch = 64, .step = 100 + (uint32_t)k};
             sample(s, m, &o);
             nudge(m, s);
@@ -165,6 +166,22 @@ static void sampler_is_the_trainer(void **state) {
     rein_free(s);
     rein_model_destroy(m);
     rein_device_close(dev);
+}
+
+static void sampler_is_the_trainer(void **state) {
+    (void)state;
+    rein_model_config cfg = tiny_config(true);
+    check_sampler(&cfg, 2);
+}
+
+/* Windows that end inside the completions, inside the prompt, and a layer without rotary embedding. */
+static void sampler_is_the_trainer_windowed(void **state) {
+    (void)state;
+    static const int32_t window[] = {20, 256};
+    for (size_t w = 0; w < REIN_COUNT(window); w++) {
+        rein_model_config cfg = tiny_windowed_config(window[w]);
+        check_sampler(&cfg, 1);
+    }
 }
 
 /* ---- gradients: any cut, any threads, any kernels ---- */
@@ -214,8 +231,7 @@ static void gradient(const rein_model *m, const rein_forest *f, int64_t microbat
     rein_free(dlogp);
 }
 
-static void gradient_bits_do_not_depend_on_the_way(void **state) {
-    (void)state;
+static void check_ways(const rein_model_config *cfg) {
     rein_forest f;
     char want[REIN_XXH_HEX] = "", got[REIN_XXH_HEX], want_logp[REIN_XXH_HEX] = "", got_logp[REIN_XXH_HEX];
     static const int64_t microbatch[] = {0, 1, 300, 700, 2000};
@@ -225,7 +241,9 @@ static void gradient_bits_do_not_depend_on_the_way(void **state) {
             if (threads != 2 && slow) continue;
             rein_device *dev;
             OK(rein_device_open_cpu(&dev, *isa, threads));
-            rein_model *m = tiny_model(dev, 3);
+            rein_model *m;
+            OK(rein_model_create(&m, cfg, dev, 0));
+            rein_model_init(m, 3);
             rein_grads g;
             OK(rein_grads_init(&g, m));
             crossing_forest(&f, m->cfg.V);
@@ -251,6 +269,13 @@ static void gradient_bits_do_not_depend_on_the_way(void **state) {
             rein_model_destroy(m);
             rein_device_close(dev);
         }
+}
+
+static void gradient_bits_do_not_depend_on_the_way(void **state) {
+    (void)state;
+    rein_model_config cfg = tiny_config(true), windowed = tiny_windowed_config(300);
+    check_ways(&cfg);
+    check_ways(&windowed);
 }
 
 /* Every token of a tree alone in its own row of ancestors: the log-probs of a shared prefix are those without sharing. */
@@ -384,7 +409,8 @@ static void gradient_matches_differences(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sampler_is_the_trainer), cmocka_unit_test(gradient_bits_do_not_depend_on_the_way),
+        cmocka_unit_test(sampler_is_the_trainer), cmocka_unit_test(sampler_is_the_trainer_windowed),
+        cmocka_unit_test(gradient_bits_do_not_depend_on_the_way),
         cmocka_unit_test(sharing_changes_no_bit), cmocka_unit_test(continuations_sum_to_one),
         cmocka_unit_test(gradient_matches_differences)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -629,7 +629,7 @@ static void test_config_defaults(void **state) {
     assert_int_equal(c.bos_id, -1);
     assert_int_equal(c.n_eos, 0);
     assert_false(c.tie_word_embeddings || c.qkv_bias || c.o_bias || c.qk_norm);
-    assert_ok(parse_with(&c, "qwen3", ""));
+    assert_ok(parse_with(&c, "qwen3", ",\"num_key_value_heads\":null"));
     assert_int_equal(c.D, 128);
     assert_ok(parse_with(&c, "llama",
                          ",\"attention_bias\":true,\"eos_token_id\":[3,5],\"pad_token_id\":-1,\"head_dim\":null"));
@@ -637,10 +637,23 @@ static void test_config_defaults(void **state) {
     assert_int_equal(c.n_eos, 2);
     assert_int_equal(c.eos_id[1], 5);
     assert_ok(
-        parse_with(&c, "qwen2", ",\"sliding_window\":4096,\"use_sliding_window\":false,\"attention_bias\":false"));
+        parse_with(&c, "qwen2", ",\"num_key_value_heads\":2,\"sliding_window\":4096,\"use_sliding_window\":false,\"attention_bias\":false"));
     assert_true(c.qkv_bias && !c.o_bias);
     assert_ok(parse_with(&c, "llama", ",\"rope_scaling\":{\"type\":\"default\"},\"rope_theta\":500.5"));
     assert_true(c.rope_theta == 500.5);
+    assert_ok(parse_with(&c, "smollm3", ",\"no_rope_layer_interval\":2"));
+    assert_true(c.rope_theta == 2e6 && c.tie_word_embeddings && c.K == 4);
+    assert_true(!c.no_rope[0] && c.no_rope[1] && c.window[1] == 0);
+    assert_ok(parse_with(&c, "mistral", ",\"num_key_value_heads\":2"));
+    assert_true(c.window[0] == 4096 && c.window[1] == 4096);
+    assert_ok(parse_with(&c, "mistral", ",\"num_key_value_heads\":2,\"sliding_window\":null"));
+    assert_true(c.window[0] == 0 && c.window[1] == 0);
+    assert_ok(parse_with(&c, "qwen2", ",\"num_key_value_heads\":2,\"use_sliding_window\":true,\"max_window_layers\":1"));
+    assert_true(c.window[0] == 0 && c.window[1] == 4096);
+    assert_ok(parse_with(&c, "llama", ",\"rope_scaling\":{\"type\":\"yarn\",\"factor\":null,\"beta_slow\":null},"
+                                      "\"original_max_position_embeddings\":32"));
+    assert_true(c.rope_factor == 4 && c.rope_beta_fast == 32 && c.rope_beta_slow == 1 && c.rope_truncate);
+    assert_int_equal(c.rope_original_max_position, 32);
 }
 
 static void test_config_refuses(void **state) {
@@ -656,11 +669,32 @@ static void test_config_refuses(void **state) {
         {"llama", ",\"pretraining_tp\":2", "'pretraining_tp' is 2"},
         {"llama", ",\"partial_rotary_factor\":0.5", "'partial_rotary_factor' is 0.5"},
         {"llama", ",\"quantization_config\":{\"bits\":4}", "'quantization_config'"},
-        {"qwen2", ",\"use_sliding_window\":true", "'use_sliding_window' is true"},
-        {"qwen3", ",\"layer_types\":[\"full_attention\",\"sliding_attention\"]", "'layer_types'"},
-        {"qwen3", ",\"layer_types\":[\"full_attention\"]", "'layer_types'"},
-        {"llama", ",\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":4.0}", "'rope_type' is \"yarn\""},
-        {"llama", ",\"rope_scaling\":{\"type\":\"linear\",\"factor\":4.0}", "'rope_type' is \"linear\""},
+        {"qwen2", ",\"num_key_value_heads\":2,\"use_sliding_window\":true,\"sliding_window\":0", "'sliding_window' is 0"},
+        {"qwen3", ",\"num_key_value_heads\":2,\"layer_types\":[\"full_attention\",\"sliding_attention\"]",
+         "there is no sliding window"},
+        {"qwen3", ",\"num_key_value_heads\":2,\"layer_types\":[\"full_attention\"]", "'layer_types'"},
+        {"qwen3", ",\"num_key_value_heads\":2,\"layer_types\":[\"full_attention\",\"linear_attention\"]",
+         "'layer_types'"},
+        {"llama", ",\"use_sliding_window\":true", "'use_sliding_window' is true"},
+        {"llama", ",\"sliding_window\":8", "'sliding_window' is 8"},
+        {"llama", ",\"no_rope_layers\":[1,0]", "'no_rope_layers'"},
+        {"mistral", ",\"num_key_value_heads\":2,\"layer_types\":[\"full_attention\",\"sliding_attention\"]",
+         "others of 4096"},
+        {"smollm3", ",\"no_rope_layers\":[1]", "'no_rope_layers' is [1]"},
+        {"smollm3", ",\"no_rope_layers\":[1,2]", "'no_rope_layers' is [1,2]"},
+        {"smollm3", ",\"no_rope_layer_interval\":0", "'no_rope_layer_interval' is 0"},
+        {"qwen2", "", "no multiple of 'num_key_value_heads' 32"},
+        {"llama", ",\"rope_scaling\":{\"rope_type\":\"longrope\",\"factor\":4.0}", "'rope_type' is \"longrope\""},
+        {"llama", ",\"rope_scaling\":{\"rope_type\":\"yarn\"}", "factor"},
+        {"llama", ",\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":0.5}", "'factor' is 0.5"},
+        {"llama", ",\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":4,\"attention_factor\":0}", "'attention_factor' is 0"},
+        {"llama", ",\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":4,\"beta_fast\":1,\"beta_slow\":2}", "'beta_fast' 1"},
+        {"llama", ",\"rope_scaling\":{\"type\":\"linear\",\"factor\":4.0,\"mscale\":1}",
+         "'mscale' is not supported with 'rope_type' \"linear\""},
+        {"llama", ",\"rope_scaling\":{\"type\":\"dynamic\"}", "factor"},
+        {"llama", ",\"rope_scaling\":{\"type\":\"dynamic\",\"factor\":2},\"head_dim\":2", "'head_dim' is 2"},
+        {"llama", ",\"original_max_position_embeddings\":9,\"rope_scaling\":{\"type\":\"yarn\",\"factor\":2,"
+                  "\"original_max_position_embeddings\":8}", "but 9 outside"},
         {"llama", ",\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8.0}", "low_freq_factor"},
         {"llama", ",\"rope_scaling\":{\"rope_type\":\"default\",\"beta_fast\":32}", "'beta_fast' is not supported"},
         {"llama", ",\"rope_parameters\":{\"full_attention\":{\"rope_theta\":1e4}}",
@@ -694,6 +728,18 @@ static void test_config_refuses(void **state) {
     c.qk_norm = true;
     assert_fails(rein_model_config_check(&c), REIN_ERR_ARG, "qk_norm 1");
     c.qk_norm = false;
+    c.window[1] = 4;
+    assert_fails(rein_model_config_check(&c), REIN_ERR_ARG, "family llama has no sliding window");
+    c.window[1] = 0;
+    c.no_rope[0] = true;
+    assert_fails(rein_model_config_check(&c), REIN_ERR_ARG, "no layers without rotary embedding, but layer 0");
+    c.no_rope[0] = false;
+    c.L = REIN_MAX_LAYERS + 1;
+    assert_fails(rein_model_config_check(&c), REIN_ERR_ARG, "'num_hidden_layers' is 257, expected 1 to 256");
+    c.L = 2;
+    c.family = (rein_model_family)99;
+    assert_fails(rein_model_config_check(&c), REIN_ERR_ARG, "family 99");
+    c.family = REIN_FAMILY_LLAMA;
     c.dtype = REIN_I8;
     assert_fails(rein_model_config_check(&c), REIN_ERR_ARG, "dtype I8");
 }

@@ -1,6 +1,6 @@
 /*
- * The transformer against transformers' own numbers (golden/models): logits, log-probs, greedy continuations and the
- * gradient of every parameter, for every family, with every kind of kernels that this machine has.
+ * The transformer against transformers' own numbers (golden/models, golden/families): logits, log-probs, greedy
+ * continuations and the gradient of every parameter, for every family, with every kind of kernels that this machine has.
  */
 #include <math.h>
 #include <stdio.h>
@@ -14,8 +14,14 @@
 #include "model/leaf.h"
 #include "testing.h"
 
-static const char *const models[] = {"llama-tied", "llama3-rope", "qwen2", "qwen3", "qwen3-untied", "llama-bf16",
-                                     "smollm-like"};
+static const char *const models[] = {
+    "models/llama-tied",       "models/llama3-rope",      "models/qwen2",          "models/qwen3",
+    "models/qwen3-untied",     "models/llama-bf16",       "models/smollm-like",    "families/llama1",
+    "families/llama-linear",   "families/llama-yarn",     "families/llama-dynamic", "families/mistral",
+    "families/mistral-full",   "families/qwen2-window",   "families/qwen3-window", "families/qwen3-yarn",
+    "families/smollm3",        "families/smollm3-window"};
+
+enum { LONGEST = 40 }; /* tokens of the longest row or continuation, for which `dynamic` makes its frequencies */
 
 typedef struct fixture {
     rein_device *dev;
@@ -39,9 +45,9 @@ static void open_fixture(fixture *f, const char *name, const char *isa) {
     char path[256];
     *f = (fixture){0};
     OK(rein_device_open_cpu(&f->dev, isa, 2));
-    snprintf(path, sizeof path, "golden/models/%s", name);
-    OK(rein_model_load(&f->model, path, f->dev, 0));
-    snprintf(path, sizeof path, "golden/models/%s/expected.safetensors", name);
+    snprintf(path, sizeof path, "golden/%s", name);
+    OK(rein_model_load(&f->model, path, f->dev, LONGEST));
+    snprintf(path, sizeof path, "golden/%s/expected.safetensors", name);
     OK(rein_tensors_open(&f->want, path));
     const rein_tensor_view *v = rein_tensors_find(f->want, "ids");
     assert_non_null(v);
@@ -163,10 +169,13 @@ static void survives_a_round_trip(void **state) {
         rein_model *again;
         open_fixture(&f, models[i], "ref");
         OK(rein_model_save(f.model, dir));
-        OK(rein_model_load(&again, dir, f.dev, 0));
+        OK(rein_model_load(&again, dir, f.dev, LONGEST));
         rein_model_hash(f.model, first);
         rein_model_hash(again, second);
         assert_string_equal(first, second);
+        assert_memory_equal(f.model->cfg.window, again->cfg.window, sizeof again->cfg.window);
+        assert_memory_equal(f.model->cfg.no_rope, again->cfg.no_rope, sizeof again->cfg.no_rope);
+        assert_memory_equal(f.model->rope, again->rope, (size_t)(LONGEST * again->cfg.D) * sizeof(float));
         rein_model_destroy(again);
         close_fixture(&f);
         snprintf(path, sizeof path, "%s/model.safetensors", dir);

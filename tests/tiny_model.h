@@ -13,6 +13,16 @@ static inline rein_model_config tiny_config(bool qk_norm) {
                                .bos_id = -1, .pad_id = -1, .eos_id = {1}, .n_eos = 1};
 }
 
+/* Three layers with windows and without rotary embedding in some: smollm3 has both. */
+static inline rein_model_config tiny_windowed_config(int32_t window) {
+    rein_model_config cfg = tiny_config(false);
+    cfg.family = REIN_FAMILY_SMOLLM3;
+    cfg.L = 3;
+    cfg.no_rope[1] = true;
+    cfg.window[1] = cfg.window[2] = window;
+    return cfg;
+}
+
 static inline rein_model *tiny_model(rein_device *dev, uint64_t seed) {
     rein_model_config cfg = tiny_config(seed % 2 == 1);
     rein_model *m;

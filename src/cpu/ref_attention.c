@@ -1,6 +1,7 @@
 /*
- * Reference attention over the token forest. A row at position p reads positions 0 .. p of its path, wherever they are
- * stored; sums over positions are ordered by absolute position, so that no bit depends on how the path is cut in spans.
+ * Reference attention over the token forest. A row at position p reads positions 0 .. p of its path, or the last
+ * `window` of them, wherever they are stored; sums over positions are ordered by absolute position, so that no bit
+ * depends on how the path is cut in spans. A chunk of 256 that lies before the window is no summand.
  */
 #include <string.h>
 
@@ -27,6 +28,11 @@ static const rein_seg *run_seg(const rein_run *run, int64_t j) {
     return &run->seg[i];
 }
 
+/* The first position that a query at p sees. */
+static int64_t first_seen(const rein_attn *a, int64_t p) {
+    return a->window > 0 && p >= a->window ? p - a->window + 1 : 0;
+}
+
 void rein_ref_kv_store(rein_device *dev, const rein_run *runs, int64_t n_runs, const real *qkv, rein_attn a) {
     (void)dev;
     for (int64_t i = 0; i < n_runs; i++) {
@@ -45,9 +51,9 @@ void rein_ref_kv_store(rein_device *dev, const rein_run *runs, int64_t n_runs, c
 
 /* ---- forward ---- */
 
-/* s[j] for j = 0 .. p: the scaled product of q with key j. */
+/* s[j] for j = 0 (or the window's first) .. p: the scaled product of q with key j. */
 static void row_scores(real *s, const real *q, const rein_run *run, const rein_attn *a, int64_t kv, int64_t p) {
-    for (int64_t j = 0; j <= p; j++) {
+    for (int64_t j = first_seen(a, p); j <= p; j++) {
         const real *key = seg_key(run_seg(run, j), a, kv, j);
         real c = 0;
         for (int64_t d = 0; d < a->D; d++) c = real_fma(q[d], key[d * REIN_LANES], c);
@@ -55,19 +61,20 @@ static void row_scores(real *s, const real *q, const rein_run *run, const rein_a
     }
 }
 
-/* out[d] = chunked over j = 0 .. p of weight[j] * x_j[d], with x the keys or the values. */
+/* out[d] = chunked over j = first .. p of weight[j] * x_j[d], with x the keys or the values. */
 static void row_mix(real *out, const real *weight, const rein_run *run, const rein_attn *a, int64_t kv, int64_t p,
                     int keys) {
+    int64_t first = first_seen(a, p);
     for (int64_t d = 0; d < a->D; d++) {
         real total = 0;
-        for (int64_t j0 = 0; j0 <= p; j0 += REIN_CHUNK) {
+        for (int64_t j0 = first / REIN_CHUNK * REIN_CHUNK; j0 <= p; j0 += REIN_CHUNK) {
             real c = 0;
-            for (int64_t j = j0; j < ref_min(j0 + REIN_CHUNK, p + 1); j++) {
+            for (int64_t j = j0 < first ? first : j0; j < ref_min(j0 + REIN_CHUNK, p + 1); j++) {
                 const rein_seg *s = run_seg(run, j);
                 real x = keys ? seg_key(s, a, kv, j)[d * REIN_LANES] : seg_value(s, a, kv, j)[d];
                 c = real_fma(weight[j], x, c);
             }
-            total = j0 == 0 ? c : total + c;
+            total = j0 <= first ? c : total + c;
         }
         out[d] = total;
     }
@@ -75,13 +82,14 @@ static void row_mix(real *out, const real *weight, const rein_run *run, const re
 
 static void attention_row(real *o, real *stat, real *s, const real *q, const rein_run *run, const rein_attn *a,
                           int64_t kv, int64_t p) {
+    int64_t first = first_seen(a, p);
     row_scores(s, q, run, a, kv, p);
-    real m = s[0];
-    for (int64_t j = 1; j <= p; j++)
+    real m = s[first];
+    for (int64_t j = first + 1; j <= p; j++)
         if (s[j] > m) m = s[j];
     m += 0; /* a zero maximum is +0, whichever zero was met first */
     real part[REIN_LANES] = {0};
-    for (int64_t j = 0; j <= p; j++) {
+    for (int64_t j = first; j <= p; j++) {
         s[j] = real_exp(s[j] - m);
         part[j % REIN_LANES] += s[j];
     }
@@ -132,7 +140,7 @@ static real row_delta(const real *d_o, const real *o, int64_t D) {
     return real_tree16(part);
 }
 
-/* P and dS of one row and query head over positions 0 .. pos, then its dq. */
+/* P and dS of one row and query head over the positions that it sees, then its dq. */
 static void row_bwd(const bwd *b, const rein_run *run, int64_t t, int64_t h, int64_t pos) {
     const rein_attn *a = b->a;
     int64_t kv = h / (a->H / a->K);
@@ -140,7 +148,7 @@ static void row_bwd(const bwd *b, const rein_run *run, int64_t t, int64_t h, int
     const real *st = b->stat + (t * a->H + h) * 2;
     real delta = row_delta(d_o, b->o + (t * a->H + h) * a->D, a->D);
     row_scores(b->p, b->qkv + t * a->ld + h * a->D, run, a, kv, pos);
-    for (int64_t j = 0; j <= pos; j++) {
+    for (int64_t j = first_seen(a, pos); j <= pos; j++) {
         const real *v = seg_value(run_seg(run, j), a, kv, j);
         real dp = 0;
         for (int64_t d = 0; d < a->D; d++) dp = real_fma(d_o[d], v[d], dp);
@@ -162,7 +170,7 @@ static void run_own(const bwd *b, const rein_run *run, int64_t kv) {
             const real *q = b->qkv + t * a->ld + h * a->D;
             const real *d_o = b->d_o + (t * a->H + h) * a->D;
             row_bwd(b, run, t, h, run->pos + r);
-            for (int64_t j = 0; j <= run->pos + r; j++) {
+            for (int64_t j = first_seen(a, run->pos + r); j <= run->pos + r; j++) {
                 for (int64_t d = 0; d < a->D; d++) {
                     b->dk[j * a->D + d] = real_fma(b->ds[j], q[d], b->dk[j * a->D + d]);
                     b->dv[j * a->D + d] = real_fma(b->p[j], d_o[d], b->dv[j * a->D + d]);

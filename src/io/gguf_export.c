@@ -83,12 +83,11 @@ static void put_ids(job *j) {
 }
 
 /* Llama 3's scaling is a tensor of divisors; the numbers behind it are kept unless they are those of every Llama 3.x. */
-static rein_status put_rope(job *j) {
+static rein_status put_llama3(job *j) {
     const rein_model_config *c = j->config;
-    if (c->rope_scaling == REIN_ROPE_NONE) return REIN_OK;
-    if (c->rope_scaling != REIN_ROPE_LLAMA3 || strcmp(j->arch->gguf, "llama") != 0)
-        return rein_fail(REIN_ERR_FORMAT, "%s: this rotary scaling of a %s model has no form in GGUF",
-                         rein_source_path(j->s), j->arch->gguf);
+    if (strcmp(j->arch->gguf, "llama") != 0)
+        return rein_fail(REIN_ERR_FORMAT, "%s: llama.cpp has no rope_type llama3 of a %s model", rein_source_path(j->s),
+                         j->arch->gguf);
     REIN_TRY(rein_alloc(&j->factors, c->D / 2, sizeof *j->factors));
     rein_gguf_rope_factors(j->factors, c);
     if (c->rope_low_freq_factor == 1 && c->rope_high_freq_factor == 4 && c->rope_original_max_position == 8192)
@@ -96,6 +95,53 @@ static rein_status put_rope(job *j) {
     rein_gguf_put_f64(&j->meta, REIN_GGUF_KEY_LOW, c->rope_low_freq_factor);
     rein_gguf_put_f64(&j->meta, REIN_GGUF_KEY_HIGH, c->rope_high_freq_factor);
     rein_gguf_put_u32(&j->meta, REIN_GGUF_KEY_ORIGINAL, (uint32_t)c->rope_original_max_position);
+    return REIN_OK;
+}
+
+static void put_scaling(job *j, const char *type) {
+    char key[96];
+    snprintf(key, sizeof key, "%s.rope.scaling.type", j->arch->gguf);
+    rein_gguf_put_string(&j->meta, key, type, strlen(type));
+    put_float(j, "rope.scaling.factor", j->config->rope_factor);
+}
+
+/* GGUF has keys for factor and original length; all else must be as it is without a key. */
+static rein_status put_yarn(job *j) {
+    const rein_model_config *c = j->config;
+    if (c->rope_beta_fast != 32 || c->rope_beta_slow != 1 || c->rope_attention_factor != 0 || c->rope_mscale != 0 ||
+        c->rope_mscale_all_dim != 0 || !c->rope_truncate)
+        return rein_fail(REIN_ERR_FORMAT,
+                         "%s: of rope_type yarn, GGUF takes factor and original_max_position_embeddings only",
+                         rein_source_path(j->s));
+    put_scaling(j, "yarn");
+    put_int(j, "rope.scaling.original_context_length", c->rope_original_max_position);
+    return REIN_OK;
+}
+
+static rein_status put_rope(job *j) {
+    switch (j->config->rope_scaling) {
+    case REIN_ROPE_NONE: return REIN_OK;
+    case REIN_ROPE_LLAMA3: return put_llama3(j);
+    case REIN_ROPE_YARN: return put_yarn(j);
+    case REIN_ROPE_LINEAR: put_scaling(j, "linear"); return REIN_OK;
+    default: break;
+    }
+    return rein_fail(REIN_ERR_FORMAT, "%s: this rope_type has no form in GGUF", rein_source_path(j->s));
+}
+
+/* llama.cpp fixes by the architecture which layers have a window or no rotary embedding. */
+static rein_status check_layers(const job *j) {
+    const rein_model_config *c = j->config;
+    int64_t interval = j->arch->no_rope_interval;
+    for (int64_t l = 0; l < c->L; l++) {
+        if (c->window[l] != 0)
+            return rein_fail(REIN_ERR_FORMAT, "%s: layer %lld has a sliding window of %d, which has no form in GGUF",
+                             rein_source_path(j->s), (long long)l, c->window[l]);
+        if (c->no_rope[l] != (interval != 0 && (l + 1) % interval == 0))
+            return rein_fail(REIN_ERR_FORMAT,
+                             "%s: layer %lld has %s rotary embedding, but llama.cpp wants none in every %lldth layer only",
+                             rein_source_path(j->s), (long long)l, c->no_rope[l] ? "no" : "a", (long long)interval);
+    }
     return REIN_OK;
 }
 
@@ -172,6 +218,7 @@ static rein_status write_job(job *j, const char *path) {
     if (!j->arch)
         return rein_fail(REIN_ERR_FORMAT, "%s: models of type %s cannot be written as GGUF", rein_source_path(j->s),
                          rein_model_family_name(j->config->family));
+    REIN_TRY(check_layers(j));
     REIN_TRY(list_tensors(j));
     REIN_TRY(put_metadata(j));
     if (j->factors)

@@ -7,10 +7,10 @@
 
 #include "base/file.h"
 #include "base/hash.h"
-#include "base/math64.h"
 #include "base/random.h"
 #include "base/sum.h"
 #include "io/safetensors.h"
+#include "model/rope.h"
 
 /* ---- the table ---- */
 
@@ -117,34 +117,6 @@ void rein_model_pack(rein_model *m) {
     op->pack(m->dev, m->packed + m->pk_head, m->w + m->head, m->cfg.V, m->cfg.C);
 }
 
-/* ---- rotary table ---- */
-
-/* Llama 3's scaling of one frequency: low ones divided by the factor, a smooth passage between. */
-static double scaled_frequency(const rein_model_config *c, double freq) {
-    if (c->rope_scaling != REIN_ROPE_LLAMA3) return freq;
-    double wavelength = 2 * 3.14159265358979323846 / freq, original = (double)c->rope_original_max_position;
-    if (wavelength < original / c->rope_high_freq_factor) return freq;
-    if (wavelength > original / c->rope_low_freq_factor) return freq / c->rope_factor;
-    double smooth = (original / wavelength - c->rope_low_freq_factor) /
-                    (c->rope_high_freq_factor - c->rope_low_freq_factor);
-    return (1 - smooth) * freq / c->rope_factor + smooth * freq;
-}
-
-static rein_status make_rope(rein_model *m) {
-    int64_t half = m->cfg.D / 2;
-    REIN_TRY(rein_alloc(&m->rope, m->n_pos * half * 2, sizeof(float)));
-    for (int64_t i = 0; i < half; i++) {
-        double freq = 1 / rein_pow64(m->cfg.rope_theta, (double)(2 * i) / (double)m->cfg.D);
-        freq = scaled_frequency(&m->cfg, freq);
-        for (int64_t t = 0; t < m->n_pos; t++) {
-            float *cs = m->rope + (t * half + i) * 2;
-            cs[0] = (float)rein_cos64((double)t * freq);
-            cs[1] = (float)rein_sin64((double)t * freq);
-        }
-    }
-    return REIN_OK;
-}
-
 /* ---- life ---- */
 
 rein_status rein_model_create(rein_model **out, const rein_model_config *cfg, rein_device *dev, int64_t max_pos) {
@@ -157,7 +129,7 @@ rein_status rein_model_create(rein_model **out, const rein_model_config *cfg, re
     REIN_TRY_OUT(status, make_table(m), fail);
     REIN_TRY_OUT(status, rein_alloc(&m->w, m->n_float, sizeof(float)), fail);
     REIN_TRY_OUT(status, make_packed(m), fail);
-    REIN_TRY_OUT(status, make_rope(m), fail);
+    REIN_TRY_OUT(status, rein_rope_table(&m->rope, &m->cfg, m->n_pos), fail);
     *out = m;
     return REIN_OK;
 fail:

@@ -43,7 +43,8 @@ typedef struct rein_model {
     int64_t n_pos;
 } rein_model;
 
-/** Zero weights on `dev`; max_pos positions of rotary table (0: the config's max_position_embeddings). */
+/** Zero weights on `dev`; max_pos positions of rotary table (0: the config's max_position_embeddings), which is also the
+ *  length that the frequencies of a `dynamic` embedding are made for; see rope.h. */
 REIN_NODISCARD rein_status rein_model_create(rein_model **out, const rein_model_config *cfg, rein_device *dev,
                                              int64_t max_pos);
 void rein_model_destroy(rein_model *model);

@@ -121,7 +121,7 @@ rein_status rein_pass_reserve(rein_pass *pass, int64_t T) {
 static rein_attn attn_sizes(const rein_model *m, int64_t layer) {
     const rein_model_config *c = &m->cfg;
     return (rein_attn){.H = c->H, .K = c->K, .D = c->D, .layer = layer, .ld = rein_model_qkv(m),
-                       .scale = 1.0f / sqrtf((float)c->D)};
+                       .window = c->window[layer], .scale = 1.0f / sqrtf((float)c->D)};
 }
 
 /* The four products of a layer. */
@@ -169,7 +169,7 @@ static void layer_forward(rein_pass *pass, const rein_batch *b, int64_t l, float
     op->rmsnorm(dev, a.n1, C, a.rstd1, a.x, C, m->w + y->attn_norm, T, 1, C, (float)c->rms_norm_eps);
     op->linear(dev, a.pre, Q, a.n1, C, qkv_weight(m, y), weight_or_null(m->w, y->qkv_bias), T);
     if (c->qk_norm) qk_norm(m, y, &a, T);
-    op->rope(dev, a.qkv, Q, b->pos, m->rope, T, c->H + c->K, c->D, 0);
+    if (!c->no_rope[l]) op->rope(dev, a.qkv, Q, b->pos, m->rope, T, c->H + c->K, c->D, 0);
     op->kv_store(dev, b->runs, b->n_runs, a.qkv, at);
     op->attention(dev, a.att, pass->tape ? a.stat : NULL, b->runs, b->n_runs, a.qkv, at);
     op->linear(dev, tmp, C, a.att, c->H * c->D, o_weight(m, y), weight_or_null(m->w, y->o_bias), T);
@@ -282,7 +282,7 @@ static void attn_backward(rein_pass *pass, const rein_batch *b, int64_t l, float
     dev->ops->linear_dw(dev, gw + y->o, dx, C, a.att, HD, plan, C, HD);
     if (y->o_bias >= 0) dev->ops->bias_grad(dev, gw + y->o_bias, dx, C, plan, C);
     dev->ops->attention_bwd(dev, g.dqkv, g.datt, a.att, a.stat, pass->runs, b->n_runs, a.qkv, attn_sizes(m, l));
-    dev->ops->rope(dev, g.dqkv, Q, b->pos, m->rope, T, c->H + c->K, c->D, 1);
+    if (!c->no_rope[l]) dev->ops->rope(dev, g.dqkv, Q, b->pos, m->rope, T, c->H + c->K, c->D, 1);
     if (c->qk_norm) qk_norm_backward(pass, T, l, plan, gw);
     if (y->qkv_bias >= 0) dev->ops->bias_grad(dev, gw + y->qkv_bias, g.dqkv, Q, plan, Q);
     dev->ops->linear_dx(dev, g.dn, g.dqkv, Q, qkv_weight(m, y), T);

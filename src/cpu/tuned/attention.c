@@ -4,7 +4,7 @@
  * Queries that read the same keys (rows of a run, query heads of a kv head, and runs whose paths begin with the same
  * spans) are taken together: a block of them shares each pass over keys and values. Scores of a block are kept by
  * absolute position, so that the 16 partial sums and the chunks of 256 fall as the contract says wherever spans are
- * cut.
+ * cut. Under a sliding window, what lies before the first position that any query of the block sees is passed over.
  */
 #include "cpu/tuned/attention.h"
 
@@ -13,8 +13,10 @@ enum { MAX_Q = 48 }; /* queries of a block */
 /* A block of queries of one kv head, in order of (run, row, head), and its scratch. */
 typedef struct block {
     const rein_attn *a;
-    int64_t kv, n, heads;                        /* n queries: rows x heads */
-    int64_t row[MAX_Q], head[MAX_Q], end[MAX_Q]; /* row of the batch, query head, positions read */
+    int64_t kv, n, heads;             /* n queries: rows x heads */
+    int64_t row[MAX_Q], head[MAX_Q];  /* row of the batch, query head */
+    int64_t first[MAX_Q], end[MAX_Q]; /* positions read: [first, end) */
+    int64_t low;                      /* the smallest first */
     int64_t lds;
     float *q;     /* (n, D) */
     float *s;     /* (n, lds) scores, then exponentials, by absolute position */
@@ -61,8 +63,10 @@ void REIN_ISA(rein_kv_store)(rein_device *dev, const rein_run *runs, int64_t n_r
 /* Scores of queries [q0, q1) with the positions of segment k of the run. */
 static void score_seg(block *b, const rein_run *run, int64_t k, int64_t q0, int64_t q1) {
     const rein_seg *s = &run->seg[k];
-    int64_t end = seg_end(run, k);
-    int64_t first = seg_first(s), shared = s->pos0 - first; /* lanes of the first panel that are the segment before */
+    int64_t end = seg_end(run, k), skip = max_i64(0, b->low - seg_first(s)) / REIN_LANES * REIN_LANES;
+    if (end <= b->low) return;
+    int64_t first = seg_first(s) + skip;
+    int64_t shared = max_i64(0, s->pos0 - first); /* lanes of the first panel that are the segment before */
     float keep[MAX_Q][REIN_LANES];
     for (int64_t q = q0; q < q1 && shared; q++) memcpy(keep[q], b->s + q * b->lds + first, sizeof keep[q]);
     int64_t tiles = div_up(q1 - q0, REIN_MR);
@@ -70,7 +74,7 @@ static void score_seg(block *b, const rein_run *run, int64_t k, int64_t q0, int6
         int64_t q = q0 + part_begin(q1 - q0, i, tiles), rows = q0 + part_begin(q1 - q0, i + 1, tiles) - q;
         rein_tile t = {.a = b->q + q * b->a->D,
                        .sam = b->a->D,
-                       .b = seg_keys(s, b->a, b->kv),
+                       .b = seg_keys(s, b->a, b->kv) + skip * b->a->D,
                        .c = b->s + q * b->lds + first,
                        .ldc = b->lds,
                        .rows = (int)rows};
@@ -80,53 +84,73 @@ static void score_seg(block *b, const rein_run *run, int64_t k, int64_t q0, int6
         memcpy(b->s + q * b->lds + first, keep[q], (size_t)shared * sizeof(float));
 }
 
-/* 16 positions at most, n of them: scaled scores and their maximum. */
-REIN_INLINE void scale_step(float *s, vec scale, vec m[REIN_V16], int64_t n) {
+/* 16 positions: scaled scores and the maximum of those in [from, n). */
+REIN_INLINE void scale_step(float *s, vec scale, vec m[REIN_V16], int64_t from, int64_t n) {
     for (int v = 0; v < REIN_V16; v++) {
-        vec x = v_mul(v_load(s + v * REIN_W), scale);
+        vec x = v_mul(v_load(s + v * REIN_W), scale), old = m[v];
         v_store(s + v * REIN_W, x);
-        m[v] = v_selectn(n - v * REIN_W, v_max(x, m[v]), m[v]);
+        m[v] = v_selectn(n - v * REIN_W, v_max(x, old), old);
+        if (from > 0) m[v] = v_selectn(from - v * REIN_W, old, m[v]);
     }
 }
 
-REIN_INLINE void exp_step(float *s, vec top, vec z[REIN_V16], int64_t n) {
+REIN_INLINE void exp_step(float *s, vec top, vec z[REIN_V16], int64_t from, int64_t n) {
     for (int v = 0; v < REIN_V16; v++) {
-        vec e = v_exp(v_sub(v_load(s + v * REIN_W), top));
+        vec e = v_exp(v_sub(v_load(s + v * REIN_W), top)), old = z[v];
         v_store(s + v * REIN_W, e);
-        z[v] = v_selectn(n - v * REIN_W, v_add(z[v], e), z[v]);
+        z[v] = v_selectn(n - v * REIN_W, v_add(old, e), old);
+        if (from > 0) z[v] = v_selectn(from - v * REIN_W, old, z[v]);
     }
 }
 
-/* Scores to exponentials, in place, in whole groups of 16; returns their sum and the maximum over the first n. */
-static float softmax(float *s, int64_t n, float scale, float *max) {
+/* Scores to exponentials, in place, in whole groups of 16; returns their sum and the maximum over [first, n). */
+static float softmax(float *s, int64_t first, int64_t n, float scale, float *max) {
     vec m[REIN_V16], z[REIN_V16], vs = v_set(scale);
-    int64_t j = 0;
+    int64_t begin = first / 16 * 16, cut = first - begin, body = begin + (cut ? 16 : 0), j = body;
     for (int v = 0; v < REIN_V16; v++) m[v] = v_set(-INFINITY), z[v] = v_zero();
-    for (; j + 16 <= n; j += 16) scale_step(s + j, vs, m, 16);
-    if (j < n) scale_step(s + j, vs, m, n - j);
+    if (cut) scale_step(s + begin, vs, m, cut, n - begin);
+    for (; j + 16 <= n; j += 16) scale_step(s + j, vs, m, 0, 16);
+    if (j < n) scale_step(s + j, vs, m, 0, n - j);
     *max = v_max16(m) + 0.0f;
-    for (j = 0; j + 16 <= n; j += 16) exp_step(s + j, v_set(*max), z, 16);
-    if (j < n) exp_step(s + j, v_set(*max), z, n - j);
+    if (cut) exp_step(s + begin, v_set(*max), z, cut, n - begin);
+    for (j = body; j + 16 <= n; j += 16) exp_step(s + j, v_set(*max), z, 0, 16);
+    if (j < n) exp_step(s + j, v_set(*max), z, 0, n - j);
     return v_tree16(z);
 }
 
-/* The chunk that holds position p - 1 is complete for queries [q0, q1): add its sums. The first chunk is in b->o. */
+/* The chunk that holds position p - 1 is complete for queries [q0, q1): add its sums, or start with them where it is
+ * the first that a query sees. Absolute chunk 0 is in b->o. */
 static void close_chunk(block *b, int64_t q0, int64_t q1, int64_t p) {
     int64_t begin = (p - 1) / REIN_CHUNK * REIN_CHUNK, D = b->a->D;
     if (begin == 0) return;
     for (int64_t q = q0; q < q1; q++) {
-        if (b->end[q] <= begin) continue;
-        for (int64_t d = 0; d < D; d++) b->o[q * D + d] += b->chunk[q * D + d];
+        if (b->end[q] <= begin || b->first[q] >= begin + REIN_CHUNK) continue;
+        if (b->first[q] >= begin)
+            memcpy(b->o + q * D, b->chunk + q * D, (size_t)D * sizeof(float));
+        else
+            for (int64_t d = 0; d < D; d++) b->o[q * D + d] += b->chunk[q * D + d];
     }
+}
+
+/* How many queries from q on, at most `rows`, see ascending first positions, as a tile wants them. Runs of one block
+ * begin anew; where the window cuts nothing off, all do. */
+static int64_t ascending(const block *b, int64_t q, int64_t rows, int64_t begin) {
+    int64_t n = 1;
+    while (n < rows && max_i64(begin, b->first[q + n]) >= max_i64(begin, b->first[q + n - 1])) n++;
+    return n;
 }
 
 /* Value sums of queries [q0, q1) over positions [begin, end) of one segment, all in one chunk. */
 static void mix_piece(block *b, const rein_seg *s, int64_t q0, int64_t q1, int64_t begin, int64_t end) {
-    int64_t D = b->a->D, to[REIN_MR], tiles = div_up(q1 - q0, REIN_MR);
+    int64_t D = b->a->D, from[REIN_MR], to[REIN_MR], tiles = div_up(q1 - q0, REIN_MR);
     float *sums = begin < REIN_CHUNK ? b->o : b->chunk;
-    for (int64_t i = 0; i < tiles; i++) {
-        int64_t q = q0 + part_begin(q1 - q0, i, tiles), rows = q0 + part_begin(q1 - q0, i + 1, tiles) - q;
-        for (int64_t r = 0; r < rows; r++) to[r] = max_i64(0, min_i64(end, b->end[q + r]) - begin);
+    for (int64_t i = 0, q = q0, rows; q < q1; q += rows) {
+        while (q >= q0 + part_begin(q1 - q0, i + 1, tiles)) i++;
+        rows = ascending(b, q, q0 + part_begin(q1 - q0, i + 1, tiles) - q, begin);
+        for (int64_t r = 0; r < rows; r++) {
+            from[r] = min_i64(end - begin, max_i64(0, b->first[q + r] - begin));
+            to[r] = max_i64(0, min_i64(end, b->end[q + r]) - begin);
+        }
         rein_tile t = {.a = b->s + q * b->lds + begin,
                        .sam = b->lds,
                        .sap = 1,
@@ -137,7 +161,8 @@ static void mix_piece(block *b, const rein_seg *s, int64_t q0, int64_t q1, int64
                        .ldc = D,
                        .k = end - begin,
                        .rows = (int)rows,
-                       .mode = begin % REIN_CHUNK ? TILE_CONT : TILE_SET,
+                       .mode = begin % REIN_CHUNK && begin > b->low ? TILE_CONT : TILE_SET,
+                       .from = from[rows - 1] > 0 ? from : NULL,
                        .to = to[0] < end - begin ? to : NULL};
         tile_columns(t, D);
     }
@@ -146,7 +171,7 @@ static void mix_piece(block *b, const rein_seg *s, int64_t q0, int64_t q1, int64
 static void mix_seg(block *b, const rein_run *run, int64_t k, int64_t q0, int64_t q1) {
     const rein_seg *s = &run->seg[k];
     int64_t end = min_i64(seg_end(run, k), b->end[q1 - 1]);
-    for (int64_t begin = s->pos0; begin < end;) {
+    for (int64_t begin = max_i64(s->pos0, b->low); begin < end;) {
         int64_t stop = min_i64(end, (begin / REIN_CHUNK + 1) * REIN_CHUNK);
         mix_piece(b, s, q0, q1, begin, stop);
         if (stop % REIN_CHUNK == 0 || (stop == end && k + 1 == run->n_seg)) close_chunk(b, q0, q1, stop);
@@ -170,12 +195,15 @@ static void each_seg(block *b, const rein_run *runs, int64_t n_runs, int64_t com
 static void fill_block(block *b, const job *w, const rein_run *runs, int64_t n_runs, int64_t r0, int64_t r1,
                        int64_t h0) {
     b->n = 0;
+    b->low = INT64_MAX;
     for (int64_t i = 0; i < n_runs; i++) {
         for (int64_t r = n_runs > 1 ? 0 : r0; r < (n_runs > 1 ? runs[i].n : r1); r++) {
             for (int64_t h = h0; h < h0 + b->heads; h++) {
                 b->row[b->n] = runs[i].row + r;
                 b->head[b->n] = h;
+                b->first[b->n] = first_seen(b->a, runs[i].pos + r);
                 b->end[b->n] = runs[i].pos + r + 1;
+                b->low = min_i64(b->low, b->first[b->n]);
                 memcpy(b->q + b->n * w->a.D, w->qkv + (runs[i].row + r) * w->a.ld + h * w->a.D,
                        (size_t)w->a.D * sizeof(float));
                 b->n++;
@@ -187,7 +215,7 @@ static void fill_block(block *b, const job *w, const rein_run *runs, int64_t n_r
 static void run_block(block *b, const job *w, const rein_run *runs, int64_t n_runs, int64_t common) {
     float z[MAX_Q], m[MAX_Q];
     each_seg(b, runs, n_runs, common, score_seg);
-    for (int64_t q = 0; q < b->n; q++) z[q] = softmax(b->s + q * b->lds, b->end[q], w->a.scale, &m[q]);
+    for (int64_t q = 0; q < b->n; q++) z[q] = softmax(b->s + q * b->lds, b->first[q], b->end[q], w->a.scale, &m[q]);
     each_seg(b, runs, n_runs, common, mix_seg);
     for (int64_t q = 0; q < b->n; q++) {
         int64_t at = b->row[q] * w->a.H + b->head[q];

@@ -22,6 +22,11 @@ REIN_INLINE int64_t seg_end(const rein_run *run, int64_t i) {
     return i + 1 < run->n_seg ? run->seg[i + 1].pos0 : run->pos + run->n;
 }
 
+/* The first position that a query at p sees. */
+REIN_INLINE int64_t first_seen(const rein_attn *a, int64_t p) {
+    return a->window > 0 ? max_i64(0, p - a->window + 1) : 0;
+}
+
 REIN_INLINE int64_t longest_path(const rein_run *runs, int64_t n_runs) {
     int64_t end = 0;
     for (int64_t i = 0; i < n_runs; i++) end = max_i64(end, runs[i].pos + runs[i].n);
@@ -31,7 +36,8 @@ REIN_INLINE int64_t longest_path(const rein_run *runs, int64_t n_runs) {
 /* Multiply-adds of one product over all rows, heads and positions. */
 REIN_INLINE int64_t path_products(const rein_run *runs, int64_t n_runs, const rein_attn *a) {
     int64_t sum = 0;
-    for (int64_t i = 0; i < n_runs; i++) sum += runs[i].n * (runs[i].pos + runs[i].n);
+    for (int64_t i = 0; i < n_runs; i++)
+        sum += runs[i].n * (runs[i].pos + runs[i].n - first_seen(a, runs[i].pos));
     return sum * a->H * a->D;
 }
 

@@ -89,9 +89,14 @@ static void block_panels(float *s, const rows *k, const bwd *b, const float *x, 
     int64_t tiles = div_up(k->n, REIN_MR);
     for (int64_t i = 0; i < tiles; i++) {
         int64_t r = part_begin(k->n, i, tiles), r1 = part_begin(k->n, i + 1, tiles);
-        rein_tile t = {
-            .a = x + r * ld, .sam = ld, .b = panels, .c = s + r * b->lds, .ldc = b->lds, .rows = (int)(r1 - r)};
-        tile_panels(t, div_up(k->pos + r1, REIN_LANES), b->a.D);
+        int64_t first = first_seen(&b->a, k->pos + r) / REIN_LANES * REIN_LANES;
+        rein_tile t = {.a = x + r * ld,
+                       .sam = ld,
+                       .b = panels + first * b->a.D,
+                       .c = s + r * b->lds + first,
+                       .ldc = b->lds,
+                       .rows = (int)(r1 - r)};
+        tile_panels(t, div_up(k->pos + r1 - first, REIN_LANES), b->a.D);
     }
 }
 
@@ -105,7 +110,7 @@ static void block_scores(const bwd *b, const rows *k) {
         vec delta = v_set(row_delta(d_o + r * a->H * a->D, o + r * a->H * a->D, a->D));
         vec m = v_set(st[0]), inv = v_set(st[1]), scale = v_set(a->scale);
         float *p = b->p + r * b->lds, *ds = b->ds + r * b->lds;
-        for (int64_t j = 0; j <= k->pos + r; j += REIN_W) {
+        for (int64_t j = first_seen(a, k->pos + r) / REIN_W * REIN_W; j <= k->pos + r; j += REIN_W) {
             vec e = v_mul(v_exp(v_sub(v_mul(v_load(p + j), scale), m)), inv);
             v_store(p + j, e);
             v_store(ds + j, v_mul(v_mul(e, v_sub(v_load(ds + j), delta)), scale));
@@ -115,41 +120,64 @@ static void block_scores(const bwd *b, const rows *k) {
 
 /* ---- products ---- */
 
-static void block_dq(const bwd *b, const rows *k) {
+/* How many of the block's first rows see a position before p. */
+static int64_t rows_before(const bwd *b, const rows *k, int64_t p) {
+    if (b->a.window <= 0) return p > 0 ? k->n : 0;
+    return p > 0 ? max_i64(0, min_i64(k->n, p - k->pos + b->a.window - 1)) : 0;
+}
+
+/* What the chunk from `begin` on gives to rows [r, r1), at most REIN_MR, all of which see some of it. */
+static void chunk_dq(const bwd *b, const rows *k, int64_t r, int64_t r1, int64_t begin, tile_mode mode) {
     const rein_attn *a = &b->a;
-    int64_t tiles = div_up(k->n, REIN_MR), to[REIN_MR];
+    int64_t len = min_i64(REIN_CHUNK, k->pos + r1 - begin), from[REIN_MR], to[REIN_MR];
+    if (r >= r1) return;
+    for (int64_t q = r; q < r1; q++) {
+        from[q - r] = max_i64(0, first_seen(a, k->pos + q) - begin);
+        to[q - r] = min_i64(len, k->pos + q + 1 - begin);
+    }
+    rein_tile t = {.a = b->ds + r * b->lds + begin,
+                   .sam = b->lds,
+                   .sap = 1,
+                   .b = b->key + begin * a->D,
+                   .ldb = a->D,
+                   .group = REIN_W,
+                   .c = b->dqkv + (k->t + r) * a->ld + k->h * a->D,
+                   .ldc = a->ld,
+                   .k = len,
+                   .rows = (int)(r1 - r),
+                   .mode = mode,
+                   .from = from[r1 - r - 1] > 0 ? from : NULL,
+                   .to = to[0] < len ? to : NULL};
+    tile_columns(t, a->D);
+}
+
+static void block_dq(const bwd *b, const rows *k) {
+    int64_t tiles = div_up(k->n, REIN_MR);
     for (int64_t i = 0; i < tiles; i++) {
-        int64_t r1 = part_begin(k->n, i + 1, tiles);
-        for (int64_t begin = 0; begin < k->pos + r1; begin += REIN_CHUNK) {
-            /* rows that end before the chunk must not see it: a sum of nothing is not added */
-            int64_t r = max_i64(part_begin(k->n, i, tiles), begin - k->pos),
-                    len = min_i64(REIN_CHUNK, k->pos + r1 - begin);
-            for (int64_t q = r; q < r1; q++) to[q - r] = min_i64(len, k->pos + q + 1 - begin);
-            rein_tile t = {.a = b->ds + r * b->lds + begin,
-                           .sam = b->lds,
-                           .sap = 1,
-                           .b = b->key + begin * a->D,
-                           .ldb = a->D,
-                           .group = REIN_W,
-                           .c = b->dqkv + (k->t + r) * a->ld + k->h * a->D,
-                           .ldc = a->ld,
-                           .k = len,
-                           .rows = (int)(r1 - r),
-                           .mode = begin ? TILE_ADD : TILE_SET,
-                           .to = to[0] < len ? to : NULL};
-            tile_columns(t, a->D);
+        int64_t r0 = part_begin(k->n, i, tiles), r1 = part_begin(k->n, i + 1, tiles);
+        int64_t first = first_seen(&b->a, k->pos + r0) / REIN_CHUNK * REIN_CHUNK;
+        for (int64_t begin = first; begin < k->pos + r1; begin += REIN_CHUNK) {
+            /* rows that do not see the chunk must not add a sum of nothing; those that saw none before start with it */
+            int64_t r = max_i64(r0, begin - k->pos), last = min_i64(r1, rows_before(b, k, begin + REIN_CHUNK));
+            int64_t fresh = max_i64(r, min_i64(last, rows_before(b, k, begin)));
+            chunk_dq(b, k, r, fresh, begin, TILE_ADD);
+            chunk_dq(b, k, fresh, last, begin, TILE_SET);
         }
     }
 }
 
 /* acc[j][d] = the chain over the block's rows of weight[row][j] * x[row][d], continued; row r reads positions <= pos +
- * r. */
+ * r, in its window. */
 static void block_accumulate(float *acc, const bwd *b, const rows *k, const float *weight, const float *x,
                              int64_t ldx) {
-    int64_t end = k->pos + k->n, tiles = div_up(end, REIN_MR), from[REIN_MR];
+    int64_t low = first_seen(&b->a, k->pos), n = k->pos + k->n - low, tiles = div_up(n, REIN_MR);
+    int64_t from[REIN_MR], to[REIN_MR];
     for (int64_t i = 0; i < tiles; i++) {
-        int64_t j = part_begin(end, i, tiles), j1 = part_begin(end, i + 1, tiles);
-        for (int64_t q = j; q < j1; q++) from[q - j] = max_i64(0, q - k->pos);
+        int64_t j = low + part_begin(n, i, tiles), j1 = low + part_begin(n, i + 1, tiles);
+        for (int64_t q = j; q < j1; q++) {
+            from[q - j] = max_i64(0, q - k->pos);
+            to[q - j] = rows_before(b, k, q + 1);
+        }
         rein_tile t = {.a = weight + j,
                        .sam = 1,
                        .sap = b->lds,
@@ -161,7 +189,8 @@ static void block_accumulate(float *acc, const bwd *b, const rows *k, const floa
                        .k = k->n,
                        .rows = (int)(j1 - j),
                        .mode = TILE_CONT,
-                       .from = from[j1 - j - 1] > 0 ? from : NULL};
+                       .from = from[j1 - j - 1] > 0 ? from : NULL,
+                       .to = to[0] < k->n ? to : NULL};
         tile_columns(t, b->a.D);
     }
 }

@@ -80,7 +80,7 @@ REIN_INLINE void body(const rein_tile *t, shape s) {
         begin = t->from[s.rows - 1];
         for (int64_t p = t->from[0]; p < begin; p++) step_some(acc, t, s, mask, p);
     }
-    if (nv == 2 && t->to) end = t->to[0];
+    if (nv == 2 && t->to) end = t->to[0] > begin ? t->to[0] : begin;
     const float *a = t->a + begin * t->sap, *b = t->b + begin * t->ldb;
     for (int64_t p = begin; p < end; p++, a += t->sap, b += t->ldb) step(acc, t, s, mask, a, b);
     if (nv == 2 && t->to)

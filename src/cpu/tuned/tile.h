@@ -40,7 +40,8 @@ typedef struct rein_tile {
     int rows, cols; /* 1 .. REIN_MR, 1 .. REIN_NR (or NR1, NR3) */
     tile_mode mode;
     const float *bias; /* (cols) added last; NULL: none */
-    /* Row i sums p in [from[i], to[i]) only; both ascending in i, within [0, k]. NULL: 0 and k. */
+    /* Row i sums p in [from[i], to[i]) only; both ascending in i, within [0, k]. NULL: 0 and k. The range of one row may
+     * end before that of another begins. */
     const int64_t *from, *to;
 } rein_tile;
 
