@@ -113,6 +113,77 @@ static void test_round_trip(void **state) {
     }
 }
 
+/* ---- families and rotary scalings that have a model of no other test ---- */
+
+/* The weights of llama-tied with another family and another member of config.json. */
+static void make_model(const char *name, const char *model_type, const char *architecture, const char *member) {
+    rein_str text = {0}, weights = {0};
+    char path[300];
+    rein_str_printf(&text,
+                    "{\"architectures\":[\"%s\"],\"model_type\":\"%s\",\"hidden_size\":48,\"intermediate_size\":80,"
+                    "\"num_hidden_layers\":2,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"head_dim\":12,"
+                    "\"max_position_embeddings\":64,\"rms_norm_eps\":1e-05,\"rope_theta\":10000.0,\"hidden_act\":\"silu\","
+                    "\"tie_word_embeddings\":true,\"vocab_size\":384,\"eos_token_id\":[2,3],\"torch_dtype\":\"float32\",%s}",
+                    architecture, model_type, member);
+    OK(rein_mkdirs(in_folder(name)));
+    OK(rein_file_read(&weights, "golden/models/llama-tied/model.safetensors"));
+    snprintf(path, sizeof path, "%s/model.safetensors", in_folder(name));
+    OK(rein_file_write(path, weights.data, weights.len));
+    snprintf(path, sizeof path, "%s/config.json", in_folder(name));
+    OK(rein_file_write(path, text.data, text.len));
+    rein_str_deinit(&weights);
+    rein_str_deinit(&text);
+}
+
+static void test_families(void **state) {
+    (void)state;
+    static const struct {
+        const char *model_type, *architecture, *member;
+    } cases[] = {
+        {"smollm3", "SmolLM3ForCausalLM", "\"no_rope_layer_interval\":4,\"use_sliding_window\":false"},
+        {"llama", "LlamaForCausalLM", "\"rope_scaling\":{\"rope_type\":\"linear\",\"factor\":4.0}"},
+        {"llama", "LlamaForCausalLM",
+         "\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":4.0,\"original_max_position_embeddings\":16}"},
+    };
+    for (size_t i = 0; i < REIN_COUNT(cases); i++) {
+        char name[32], file[32];
+        rein_source *hf, *gguf;
+        snprintf(name, sizeof name, "family-%zu", i);
+        snprintf(file, sizeof file, "family-%zu.gguf", i);
+        make_model(name, cases[i].model_type, cases[i].architecture, cases[i].member);
+        OK(rein_source_open(&hf, in_folder(name)));
+        OK(rein_export_gguf(in_folder(file), hf, &keep));
+        OK(rein_source_open(&gguf, in_folder(file)));
+        assert_same_tensors(hf, gguf);
+        assert_same_config(hf, gguf);
+        rein_source_close(gguf);
+        rein_source_close(hf);
+    }
+}
+
+static void refuse_export(const char *name, const char *model_type, const char *architecture, const char *member,
+                          const char *part) {
+    rein_source *hf;
+    make_model(name, model_type, architecture, member);
+    OK(rein_source_open(&hf, in_folder(name)));
+    assert_fails(rein_export_gguf(in_folder("refused-family.gguf"), hf, &keep), REIN_ERR_FORMAT, part);
+    assert_false(rein_path_exists(in_folder("refused-family.gguf")));
+    rein_source_close(hf);
+}
+
+/* What a GGUF file cannot say is never left out of one. */
+static void test_families_without_form(void **state) {
+    (void)state;
+    refuse_export("window", "mistral", "MistralForCausalLM", "\"sliding_window\":8", "sliding window of 8");
+    refuse_export("no-rope", "smollm3", "SmolLM3ForCausalLM", "\"no_rope_layers\":[1,0],\"use_sliding_window\":false",
+                  "layer 1 has no rotary embedding");
+    refuse_export("dynamic", "llama", "LlamaForCausalLM",
+                  "\"rope_scaling\":{\"rope_type\":\"dynamic\",\"factor\":2.0}", "no form in GGUF");
+    refuse_export("yarn", "llama", "LlamaForCausalLM",
+                  "\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":4.0,\"beta_fast\":16.0,"
+                  "\"original_max_position_embeddings\":16}", "rope_type yarn");
+}
+
 /* Rows of q in the file are where llama.cpp looks for them: row h D + 2 j + s is row h D + s D/2 + j of the model. */
 static void test_permutation(void **state) {
     (void)state;
@@ -316,6 +387,26 @@ static void test_tokenizer_round_trip(void **state) {
     rein_source_close(s);
 }
 
+/* As tokenizers reads the same text (0.23.3): pieces with their space, bytes where there is no piece. */
+static void check_pieces(const char *json, size_t len) {
+    static const char text[] = "the cat \xC3\xA9\xE6\x97\xA5";
+    static const char *const wanted[] = {"\xE2\x96\x81the", "\xE2\x96\x81" "cat", "\xE2\x96\x81", "\xC3\xA9", "<0xE6>", "<0x97>",
+                                         "<0xA5>"};
+    rein_tokenizer *tok;
+    rein_ids ids = {0};
+    rein_str back = {0};
+    OK(rein_tokenizer_parse(&tok, "spm.gguf", json, len));
+    OK(rein_tokenizer_encode(tok, text, sizeof text - 1, &ids));
+    assert_int_equal(ids.n, REIN_COUNT(wanted));
+    for (size_t i = 0; i < REIN_COUNT(wanted); i++)
+        assert_int_equal(ids.data[i], rein_tokenizer_id(tok, wanted[i], strlen(wanted[i])));
+    OK(rein_tokenizer_decode(tok, ids.data, ids.n, false, &back));
+    assert_string_equal(back.data, text);
+    rein_str_deinit(&back);
+    rein_ids_deinit(&ids);
+    rein_tokenizer_destroy(tok);
+}
+
 /* Merges made of scores, in transformers' order. */
 static void test_sentence_piece(void **state) {
     (void)state;
@@ -337,6 +428,7 @@ static void test_sentence_piece(void **state) {
     assert_non_null(strstr(text, "{\"type\":\"Prepend\",\"prepend\":\"\xE2\x96\x81\"}"));
     json_object_put(found);
     json_object_put(wanted);
+    check_pieces(text, len);
     rein_source_close(s);
 }
 
@@ -379,6 +471,7 @@ static void test_unknown_is_named(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),        cmocka_unit_test(test_permutation),
+        cmocka_unit_test(test_families),          cmocka_unit_test(test_families_without_form),
         cmocka_unit_test(test_dtypes),            cmocka_unit_test(test_nothing_is_overwritten),
         cmocka_unit_test(test_shards_and_card),   cmocka_unit_test(test_foreign_tensors),
         cmocka_unit_test(test_foreign_tokenizer), cmocka_unit_test(test_tokenizer_round_trip),
