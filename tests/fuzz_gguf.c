@@ -9,7 +9,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void use(rein_source *s) {
-    static const char *const files[] = {"config.json", "generation_config.json", "tokenizer.json",
+    static const char *const files[] = {"config.json",           "generation_config.json",  "tokenizer.json",
                                         "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"};
     for (size_t i = 0; i < REIN_COUNT(files); i++) {
         const char *text;
@@ -19,8 +19,7 @@ static void use(rein_source *s) {
     for (int64_t i = 0; i < rein_source_count(s); i++) {
         const rein_tensor_view *v = rein_source_at(s, i);
         float last;
-        if (rein_tensor_read_f32(&last, v, v->n - 1, 1) == REIN_OK)
-            REIN_ASSERT(rein_source_find(s, v->name) == v);
+        if (rein_tensor_read_f32(&last, v, v->n - 1, 1) == REIN_OK) REIN_ASSERT(rein_source_find(s, v->name) == v);
     }
 }
 

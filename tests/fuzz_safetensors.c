@@ -1,4 +1,5 @@
-/* libFuzzer: the input is a safetensors file; what opens must have every tensor inside the file, to its last element. */
+/* libFuzzer: the input is a safetensors file; what opens must have every tensor inside the file, to its last element.
+ */
 #include <stdlib.h>
 #include <unistd.h>
 

@@ -157,7 +157,8 @@ static void test_truncated(void **state) {
     rein_str_deinit(&file);
 }
 
-/* Any one bit flipped: refused, or read as a file whose parts all lie inside it. Behind the header nothing is checked. */
+/* Any one bit flipped: refused, or read as a file whose parts all lie inside it. Behind the header nothing is checked.
+ */
 static void test_flipped_bits(void **state) {
     (void)state;
     rein_str file = {0};

@@ -83,7 +83,7 @@ static const rein_export_options keep = {.keep_dtype = true};
 
 /* ---- there and back ---- */
 
-static const char *const models[] = {"llama-bf16", "llama-tied", "llama3-rope", "qwen2",
+static const char *const models[] = {"llama-bf16", "llama-tied",   "llama3-rope", "qwen2",
                                      "qwen3",      "qwen3-untied", "smollm-like"};
 
 static void test_round_trip(void **state) {
@@ -119,12 +119,13 @@ static void test_round_trip(void **state) {
 static void make_model(const char *name, const char *model_type, const char *architecture, const char *member) {
     rein_str text = {0}, weights = {0};
     char path[300];
-    rein_str_printf(&text,
-                    "{\"architectures\":[\"%s\"],\"model_type\":\"%s\",\"hidden_size\":48,\"intermediate_size\":80,"
-                    "\"num_hidden_layers\":2,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"head_dim\":12,"
-                    "\"max_position_embeddings\":64,\"rms_norm_eps\":1e-05,\"rope_theta\":10000.0,\"hidden_act\":\"silu\","
-                    "\"tie_word_embeddings\":true,\"vocab_size\":384,\"eos_token_id\":[2,3],\"torch_dtype\":\"float32\",%s}",
-                    architecture, model_type, member);
+    rein_str_printf(
+        &text,
+        "{\"architectures\":[\"%s\"],\"model_type\":\"%s\",\"hidden_size\":48,\"intermediate_size\":80,"
+        "\"num_hidden_layers\":2,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"head_dim\":12,"
+        "\"max_position_embeddings\":64,\"rms_norm_eps\":1e-05,\"rope_theta\":10000.0,\"hidden_act\":\"silu\","
+        "\"tie_word_embeddings\":true,\"vocab_size\":384,\"eos_token_id\":[2,3],\"torch_dtype\":\"float32\",%s}",
+        architecture, model_type, member);
     OK(rein_mkdirs(in_folder(name)));
     OK(rein_file_read(&weights, "golden/models/llama-tied/model.safetensors"));
     snprintf(path, sizeof path, "%s/model.safetensors", in_folder(name));
@@ -177,11 +178,12 @@ static void test_families_without_form(void **state) {
     refuse_export("window", "mistral", "MistralForCausalLM", "\"sliding_window\":8", "sliding window of 8");
     refuse_export("no-rope", "smollm3", "SmolLM3ForCausalLM", "\"no_rope_layers\":[1,0],\"use_sliding_window\":false",
                   "layer 1 has no rotary embedding");
-    refuse_export("dynamic", "llama", "LlamaForCausalLM",
-                  "\"rope_scaling\":{\"rope_type\":\"dynamic\",\"factor\":2.0}", "no form in GGUF");
+    refuse_export("dynamic", "llama", "LlamaForCausalLM", "\"rope_scaling\":{\"rope_type\":\"dynamic\",\"factor\":2.0}",
+                  "no form in GGUF");
     refuse_export("yarn", "llama", "LlamaForCausalLM",
                   "\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":4.0,\"beta_fast\":16.0,"
-                  "\"original_max_position_embeddings\":16}", "rope_type yarn");
+                  "\"original_max_position_embeddings\":16}",
+                  "rope_type yarn");
 }
 
 /* Rows of q in the file are where llama.cpp looks for them: row h D + 2 j + s is row h D + s D/2 + j of the model. */
@@ -313,7 +315,8 @@ static rein_status check_row(void *user, int64_t line, struct json_object *row) 
     OK(rein_json_string(&text, &len, row, "text"));
     OK(rein_json_array(&wanted, row, "ids"));
     OK(rein_tokenizer_encode(tok, text, len, &ids));
-    if (ids.n != (int64_t)json_object_array_length(wanted)) fail_msg("line %lld: %lld ids", (long long)line, (long long)ids.n);
+    if (ids.n != (int64_t)json_object_array_length(wanted))
+        fail_msg("line %lld: %lld ids", (long long)line, (long long)ids.n);
     for (int64_t i = 0; i < ids.n; i++)
         assert_int_equal(ids.data[i], json_object_get_int64(json_object_array_get_idx(wanted, (size_t)i)));
     rein_ids_deinit(&ids);
@@ -390,7 +393,13 @@ static void test_tokenizer_round_trip(void **state) {
 /* As tokenizers reads the same text (0.23.3): pieces with their space, bytes where there is no piece. */
 static void check_pieces(const char *json, size_t len) {
     static const char text[] = "the cat \xC3\xA9\xE6\x97\xA5";
-    static const char *const wanted[] = {"\xE2\x96\x81the", "\xE2\x96\x81" "cat", "\xE2\x96\x81", "\xC3\xA9", "<0xE6>", "<0x97>",
+    static const char *const wanted[] = {"\xE2\x96\x81the",
+                                         "\xE2\x96\x81"
+                                         "cat",
+                                         "\xE2\x96\x81",
+                                         "\xC3\xA9",
+                                         "<0xE6>",
+                                         "<0x97>",
                                          "<0xA5>"};
     rein_tokenizer *tok;
     rein_ids ids = {0};
@@ -470,12 +479,18 @@ static void test_unknown_is_named(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),        cmocka_unit_test(test_permutation),
-        cmocka_unit_test(test_families),          cmocka_unit_test(test_families_without_form),
-        cmocka_unit_test(test_dtypes),            cmocka_unit_test(test_nothing_is_overwritten),
-        cmocka_unit_test(test_shards_and_card),   cmocka_unit_test(test_foreign_tensors),
-        cmocka_unit_test(test_foreign_tokenizer), cmocka_unit_test(test_tokenizer_round_trip),
-        cmocka_unit_test(test_sentence_piece),    cmocka_unit_test(test_unknown_is_named),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_permutation),
+        cmocka_unit_test(test_families),
+        cmocka_unit_test(test_families_without_form),
+        cmocka_unit_test(test_dtypes),
+        cmocka_unit_test(test_nothing_is_overwritten),
+        cmocka_unit_test(test_shards_and_card),
+        cmocka_unit_test(test_foreign_tensors),
+        cmocka_unit_test(test_foreign_tokenizer),
+        cmocka_unit_test(test_tokenizer_round_trip),
+        cmocka_unit_test(test_sentence_piece),
+        cmocka_unit_test(test_unknown_is_named),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -1,4 +1,5 @@
-/* rein convert IN OUT: a model (Hugging Face directory, GGUF file, checkpoint, run) as another directory or GGUF file. */
+/* rein convert IN OUT: a model (Hugging Face directory, GGUF file, checkpoint, run) as another directory or GGUF file.
+ */
 #include <ctype.h>
 #include <string.h>
 
@@ -53,8 +54,8 @@ static rein_status parse_size(int64_t *out, const char *text) {
         if (strcmp(p, units[i].unit) != 0 || __builtin_mul_overflow(n, units[i].factor, out)) continue;
         return REIN_OK;
     }
-    return rein_fail(REIN_ERR_USAGE, "--max_shard_size '%s' is no size; expected e.g. 5GB, 500MB, 200KB or a number of bytes",
-                     text);
+    return rein_fail(REIN_ERR_USAGE,
+                     "--max_shard_size '%s' is no size; expected e.g. 5GB, 500MB, 200KB or a number of bytes", text);
 }
 
 static bool ends_with(const char *text, const char *end) {
@@ -63,8 +64,8 @@ static bool ends_with(const char *text, const char *end) {
 }
 
 static rein_status read_options(rein_export_options *out, bool *gguf, const values *v, const char *path) {
-    static const rein_dtype dtypes[] = {[DTYPE_F32] = REIN_F32, [DTYPE_BF16] = REIN_BF16, [DTYPE_F16] = REIN_F16,
-                                        [DTYPE_Q8_0] = REIN_Q8_0};
+    static const rein_dtype dtypes[] = {
+        [DTYPE_F32] = REIN_F32, [DTYPE_BF16] = REIN_BF16, [DTYPE_F16] = REIN_F16, [DTYPE_Q8_0] = REIN_Q8_0};
     *gguf = v->format == FORMAT_GGUF || (v->format == FORMAT_AUTO && ends_with(path, ".gguf"));
     *out = (rein_export_options){.keep_dtype = v->dtype == DTYPE_KEEP, .dtype = dtypes[v->dtype]};
     if (!*gguf && v->dtype == DTYPE_Q8_0)
@@ -85,7 +86,8 @@ static rein_status add_figure(rein_export_options *o, rein_arena *arena, const r
     return REIN_OK;
 }
 
-static rein_status add_evaluation(rein_export_options *o, rein_arena *arena, const rein_eval *e, rein_card_figure *list) {
+static rein_status add_evaluation(rein_export_options *o, rein_arena *arena, const rein_eval *e,
+                                  rein_card_figure *list) {
     rein_policy_summary *summary;
     REIN_TRY(rein_summarize(e, arena, &summary));
     for (int64_t p = 0; p < e->n_policy; p++) {
@@ -160,7 +162,8 @@ out:
 const rein_command rein_cmd_convert = {
     .name = "convert",
     .subject = "IN OUT",
-    .summary = "a model directory, GGUF file, checkpoint or run as a new directory or GGUF file; nothing is overwritten",
+    .summary =
+        "a model directory, GGUF file, checkpoint or run as a new directory or GGUF file; nothing is overwritten",
     .options = options,
     .n_options = REIN_COUNT(options),
     .values_size = sizeof(values),

@@ -213,8 +213,7 @@ static void text_tensors(rein_str *out, const subject *s) {
 
 static rein_status write_text(rein_str *out, const subject *s) {
     if (s->source) text_config(out, rein_source_config(s->source));
-    rein_str_printf(out, "parameters  %lld in %lld tensors\n", (long long)s->parameters,
-                    (long long)count(s));
+    rein_str_printf(out, "parameters  %lld in %lld tensors\n", (long long)s->parameters, (long long)count(s));
     REIN_TRY(text_files(out, s));
     if (s->source && rein_source_gguf(s->source)) text_metadata(out, rein_source_gguf(s->source));
     text_tensors(out, s);
@@ -239,7 +238,8 @@ out:
 const rein_command rein_cmd_inspect = {
     .name = "inspect",
     .subject = "PATH",
-    .summary = "what a model, GGUF, adapter, checkpoint, run or safetensors file holds: shapes, dtypes, parameters, hashes",
+    .summary =
+        "what a model, GGUF, adapter, checkpoint, run or safetensors file holds: shapes, dtypes, parameters, hashes",
     .min_positional = 1,
     .max_positional = 1,
     .run = run,

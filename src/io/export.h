@@ -24,8 +24,8 @@ typedef struct rein_export_options {
 REIN_NODISCARD rein_status rein_export_hf(const char *dir, rein_source *s, const rein_export_options *options);
 
 /**
- * Write one GGUF file (version 3) with the metadata that llama.cpp needs; vectors are F32 as it wants them, and the rows
- * of q and k are permuted for the families where it expects that. Beside llama.cpp's tables the file holds
+ * Write one GGUF file (version 3) with the metadata that llama.cpp needs; vectors are F32 as it wants them, and the
+ * rows of q and k are permuted for the families where it expects that. Beside llama.cpp's tables the file holds
  * tokenizer.json itself, so that it comes back byte for byte.
  *
  * @param path  must not exist.

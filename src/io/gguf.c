@@ -1,6 +1,6 @@
 /*
- * Reading GGUF; see gguf.h. The header is untrusted: lengths and counts are compared with the bytes that are left before
- * anything is allocated or read by them, and the whole file is checked before any view is handed out.
+ * Reading GGUF; see gguf.h. The header is untrusted: lengths and counts are compared with the bytes that are left
+ * before anything is allocated or read by them, and the whole file is checked before any view is handed out.
  */
 #include "io/gguf.h"
 
@@ -290,8 +290,7 @@ static rein_status read_version(cursor *c) {
     c->at = 4;
     REIN_TRY(read_u32(&version, c, "the version"));
     if (version == 2 || version == 3) return REIN_OK;
-    if ((version & 0xffffU) == 0)
-        return rein_fail(REIN_ERR_FORMAT, "byte 4: big-endian GGUF files are not supported");
+    if ((version & 0xffffU) == 0) return rein_fail(REIN_ERR_FORMAT, "byte 4: big-endian GGUF files are not supported");
     return rein_fail(REIN_ERR_FORMAT, "byte 4: GGUF version %u is not supported (2 and 3 are)", version);
 }
 

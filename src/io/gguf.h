@@ -34,8 +34,8 @@ typedef enum rein_gguf_type {
 /** A value of the metadata; pointers are borrowed from the file. */
 typedef struct rein_gguf_value {
     const char *key;
-    rein_gguf_type type;       /* of the elements if `array` */
-    bool array;                /* of n elements; else n == 1 */
+    rein_gguf_type type; /* of the elements if `array` */
+    bool array;          /* of n elements; else n == 1 */
     int64_t n;
     int64_t at;                /* byte of the file where the value begins */
     const unsigned char *data; /* n elements as the file has them, not aligned */

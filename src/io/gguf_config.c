@@ -67,12 +67,23 @@ static rein_status get_float(double *out, reader *r, const char *suffix) {
 /* Keys that are used below, or whose only acceptable value is checked. */
 static rein_status check_keys(const reader *r) {
     static const char *const known[] = {
-        "attention.causal",         "attention.head_count",         "attention.head_count_kv",
-        "attention.key_length",     "attention.layer_norm_rms_epsilon", "attention.value_length",
-        "block_count",              "context_length",               "embedding_length",
-        "feed_forward_length",      "rope.dimension_count",         "rope.freq_base",
-        "rope.scaling.factor",      "rope.scaling.finetuned",       "rope.scaling.original_context_length",
-        "rope.scaling.type",        "vocab_size",
+        "attention.causal",
+        "attention.head_count",
+        "attention.head_count_kv",
+        "attention.key_length",
+        "attention.layer_norm_rms_epsilon",
+        "attention.value_length",
+        "block_count",
+        "context_length",
+        "embedding_length",
+        "feed_forward_length",
+        "rope.dimension_count",
+        "rope.freq_base",
+        "rope.scaling.factor",
+        "rope.scaling.finetuned",
+        "rope.scaling.original_context_length",
+        "rope.scaling.type",
+        "vocab_size",
     };
     size_t n = strlen(r->arch->gguf);
     for (int64_t i = 0; i < rein_gguf_value_count(r->g); i++) {
@@ -182,8 +193,9 @@ static rein_status put_heads(reader *r, int64_t *D) {
     REIN_TRY(get_int(&H, r, "attention.head_count"));
     K = H;
     if (has(r, "attention.head_count_kv")) REIN_TRY(rein_gguf_int(&K, r->g, r->key));
-    if (H < 1) return rein_fail(REIN_ERR_FORMAT, "%s: '%s.attention.head_count' is %lld", rein_gguf_path(r->g),
-                                r->arch->gguf, (long long)H);
+    if (H < 1)
+        return rein_fail(REIN_ERR_FORMAT, "%s: '%s.attention.head_count' is %lld", rein_gguf_path(r->g), r->arch->gguf,
+                         (long long)H);
     *D = C / H;
     if (has(r, "attention.key_length")) REIN_TRY(rein_gguf_int(D, r->g, r->key));
     value = rotary = *D;
@@ -220,8 +232,8 @@ void rein_gguf_rope_factors(float *out, const rein_model_config *c) {
     double original = (double)c->rope_original_max_position;
     for (int64_t i = 0; i < c->D / 2; i++) {
         double wavelength = 2 * 3.14159265358979323846 * rein_pow64(c->rope_theta, (double)(2 * i) / (double)c->D);
-        double smooth = (original / wavelength - c->rope_low_freq_factor) /
-                        (c->rope_high_freq_factor - c->rope_low_freq_factor);
+        double smooth =
+            (original / wavelength - c->rope_low_freq_factor) / (c->rope_high_freq_factor - c->rope_low_freq_factor);
         if (wavelength < original / c->rope_high_freq_factor)
             out[i] = 1;
         else if (wavelength > original / c->rope_low_freq_factor)

@@ -6,9 +6,9 @@
 #include "io/hf_config.h"
 
 /** Keys of ours, for what llama.cpp has no key for; without them the usual value is taken and checked. */
-#define REIN_GGUF_KEY_INIT "rein.initializer_range"
-#define REIN_GGUF_KEY_LOW "rein.rope.low_freq_factor"
-#define REIN_GGUF_KEY_HIGH "rein.rope.high_freq_factor"
+#define REIN_GGUF_KEY_INIT     "rein.initializer_range"
+#define REIN_GGUF_KEY_LOW      "rein.rope.low_freq_factor"
+#define REIN_GGUF_KEY_HIGH     "rein.rope.high_freq_factor"
 #define REIN_GGUF_KEY_ORIGINAL "rein.rope.original_context_length"
 
 /** How a family of llama.cpp's relates to Hugging Face's. */

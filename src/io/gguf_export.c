@@ -17,7 +17,7 @@ typedef struct job {
     const rein_export_options *options;
     rein_gguf_meta meta;
     rein_arena arena;
-    rein_tensor_out *list; /* (n) */
+    rein_tensor_out *list;  /* (n) */
     rein_tensor_view *view; /* (n) what the list points to */
     int64_t n;
     unsigned char *rows; /* of q and k, permuted */
@@ -82,7 +82,8 @@ static void put_ids(job *j) {
     if (c->pad_id >= 0) rein_gguf_put_u32(&j->meta, "tokenizer.ggml.padding_token_id", (uint32_t)c->pad_id);
 }
 
-/* Llama 3's scaling is a tensor of divisors; the numbers behind it are kept unless they are those of every Llama 3.x. */
+/* Llama 3's scaling is a tensor of divisors; the numbers behind it are kept unless they are those of every Llama 3.x.
+ */
 static rein_status put_llama3(job *j) {
     const rein_model_config *c = j->config;
     if (strcmp(j->arch->gguf, "llama") != 0)
@@ -120,11 +121,17 @@ static rein_status put_yarn(job *j) {
 
 static rein_status put_rope(job *j) {
     switch (j->config->rope_scaling) {
-    case REIN_ROPE_NONE: return REIN_OK;
-    case REIN_ROPE_LLAMA3: return put_llama3(j);
-    case REIN_ROPE_YARN: return put_yarn(j);
-    case REIN_ROPE_LINEAR: put_scaling(j, "linear"); return REIN_OK;
-    default: break;
+    case REIN_ROPE_NONE:
+        return REIN_OK;
+    case REIN_ROPE_LLAMA3:
+        return put_llama3(j);
+    case REIN_ROPE_YARN:
+        return put_yarn(j);
+    case REIN_ROPE_LINEAR:
+        put_scaling(j, "linear");
+        return REIN_OK;
+    default:
+        break;
     }
     return rein_fail(REIN_ERR_FORMAT, "%s: this rope_type has no form in GGUF", rein_source_path(j->s));
 }
@@ -138,9 +145,10 @@ static rein_status check_layers(const job *j) {
             return rein_fail(REIN_ERR_FORMAT, "%s: layer %lld has a sliding window of %d, which has no form in GGUF",
                              rein_source_path(j->s), (long long)l, c->window[l]);
         if (c->no_rope[l] != (interval != 0 && (l + 1) % interval == 0))
-            return rein_fail(REIN_ERR_FORMAT,
-                             "%s: layer %lld has %s rotary embedding, but llama.cpp wants none in every %lldth layer only",
-                             rein_source_path(j->s), (long long)l, c->no_rope[l] ? "no" : "a", (long long)interval);
+            return rein_fail(
+                REIN_ERR_FORMAT,
+                "%s: layer %lld has %s rotary embedding, but llama.cpp wants none in every %lldth layer only",
+                rein_source_path(j->s), (long long)l, c->no_rope[l] ? "no" : "a", (long long)interval);
     }
     return REIN_OK;
 }
@@ -187,7 +195,8 @@ static rein_status add_tensor(job *j, const rein_tensor_view *v) {
 static rein_status permute(job *j) {
     int64_t total = 0, used = 0;
     for (int64_t i = 0; i < j->n; i++)
-        if (rein_gguf_rotary_heads(j->view[i].name, j->config)) total += rein_dtype_bytes(j->view[i].dtype, j->view[i].n);
+        if (rein_gguf_rotary_heads(j->view[i].name, j->config))
+            total += rein_dtype_bytes(j->view[i].dtype, j->view[i].n);
     REIN_TRY(rein_alloc(&j->rows, total, 1));
     for (int64_t i = 0; i < j->n; i++) {
         rein_tensor_view *v = &j->view[i];
@@ -222,8 +231,8 @@ static rein_status write_job(job *j, const char *path) {
     REIN_TRY(list_tensors(j));
     REIN_TRY(put_metadata(j));
     if (j->factors)
-        j->list[j->n++] = (rein_tensor_out){.name = "rope_freqs.weight", .dtype = REIN_F32, .n_dim = 1,
-                                            .shape = {j->config->D / 2}, .f32 = j->factors};
+        j->list[j->n++] = (rein_tensor_out){
+            .name = "rope_freqs.weight", .dtype = REIN_F32, .n_dim = 1, .shape = {j->config->D / 2}, .f32 = j->factors};
     return rein_gguf_write(path, &j->meta, j->list, j->n);
 }
 

@@ -68,7 +68,8 @@ static void put_tokens(rein_gguf_meta *m, const token *tokens, int64_t V) {
     for (int64_t i = 0; i < V; i++) rein_gguf_add_i32(m, tokens[i].text ? tokens[i].kind : REIN_GGUF_UNUSED);
 }
 
-/* "unk_token" of tokenizer_config.json: its text, or an object with "content". Ids of other roles are in config.json. */
+/* "unk_token" of tokenizer_config.json: its text, or an object with "content". Ids of other roles are in config.json.
+ */
 static rein_status put_unknown(rein_gguf_meta *m, const token *tokens, int64_t V, rein_source *s) {
     struct json_object *config, *value;
     const char *text;
@@ -161,7 +162,8 @@ static rein_status check_byte_level(const rein_gguf_pre **pre, struct json_objec
                      ignore_merges ? "true" : "false");
 }
 
-static rein_status put_tokenizer(rein_gguf_meta *m, rein_source *s, token *tokens, int64_t V, struct json_object *root) {
+static rein_status put_tokenizer(rein_gguf_meta *m, rein_source *s, token *tokens, int64_t V,
+                                 struct json_object *root) {
     const rein_gguf_pre *pre;
     struct json_object *model;
     bool bos = false, eos = false;

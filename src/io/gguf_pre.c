@@ -1,6 +1,6 @@
 /*
- * The table of pre-tokenizers; see gguf_pre.h. Names are llama.cpp's (src/llama-vocab.cpp), regular expressions those of
- * the models' own tokenizer.json, which llama.cpp quotes beside its rewritten ones.
+ * The table of pre-tokenizers; see gguf_pre.h. Names are llama.cpp's (src/llama-vocab.cpp), regular expressions those
+ * of the models' own tokenizer.json, which llama.cpp quotes beside its rewritten ones.
  */
 #include "io/gguf_pre.h"
 
@@ -20,14 +20,15 @@
     "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?\\\\p{L}+|\\\\p{N}| "                                  \
     "?[^\\\\s\\\\p{L}\\\\p{N}]+[\\\\r\\\\n]*|\\\\s*[\\\\r\\\\n]+|\\\\s+(?!\\\\S)|\\\\s+"
 #define TEKKEN                                                                                                         \
-    "[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?[\\\\p{Lu}\\\\p{Lt}\\\\p{Lm}\\\\p{Lo}\\\\p{M}]*[\\\\p{Ll}\\\\p{Lm}\\\\p{Lo}\\\\p{"   \
+    "[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?[\\\\p{Lu}\\\\p{Lt}\\\\p{Lm}\\\\p{Lo}\\\\p{M}]*[\\\\p{Ll}\\\\p{Lm}\\\\p{Lo}\\\\p{"  \
     "M}]+|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?[\\\\p{Lu}\\\\p{Lt}\\\\p{Lm}\\\\p{Lo}\\\\p{M}]+[\\\\p{Ll}\\\\p{Lm}\\\\p{Lo}\\" \
     "\\p{M}]*|\\\\p{N}| ?[^\\\\s\\\\p{L}\\\\p{N}]+[\\\\r\\\\n/]*|\\\\s*[\\\\r\\\\n]+|\\\\s+(?!\\\\S)|\\\\s+"
 
 static const rein_gguf_pre table[] = {
     {"gpt-2|phi-2|olmo|mpt", "null", BYTE_LEVEL("true"), false, false},
     {"smollm|starcoder|refact", "null",
-     "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Digits\",\"individual_digits\":true}," BYTE_LEVEL("true") "]}",
+     "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Digits\",\"individual_digits\":true}," BYTE_LEVEL(
+         "true") "]}",
      false, false},
     {"llama-bpe|llama3|llama-v3", "null", SPLIT(LLAMA3), true, true},
     {"smaug-bpe|dbrx", "null", SPLIT(LLAMA3), false, false},
@@ -51,10 +52,11 @@ const rein_gguf_pre *rein_gguf_pre_find(const char *name, size_t len) {
 
 /* Members that change how text is cut; a pattern is compared as it is written. */
 static void put_step(rein_str *out, struct json_object *step) {
-    static const char *const members[] = {"add_prefix_space", "behavior",  "individual_digits",
-                                          "invert",           "pattern", "use_regex"};
+    static const char *const members[] = {"add_prefix_space", "behavior", "individual_digits",
+                                          "invert",           "pattern",  "use_regex"};
     const char *type = NULL;
-    if (json_object_is_type(step, json_type_object)) type = json_object_get_string(json_object_object_get(step, "type"));
+    if (json_object_is_type(step, json_type_object))
+        type = json_object_get_string(json_object_object_get(step, "type"));
     rein_str_printf(out, "%s(", type ? type : "?");
     for (size_t i = 0; type && i < REIN_COUNT(members); i++) {
         struct json_object *value = NULL;
@@ -86,8 +88,9 @@ rein_status rein_gguf_pre_match(const rein_gguf_pre **out, struct json_object *p
     *out = NULL;
     REIN_TRY_OUT(status, describe(&wanted, pre_tokenizer), out);
     for (size_t i = 0; i < REIN_COUNT(table) && !*out; i++) {
-        REIN_TRY_OUT(status, rein_json_parse(&entry, table[i].names, table[i].pre_tokenizer,
-                                             strlen(table[i].pre_tokenizer)), out);
+        REIN_TRY_OUT(status,
+                     rein_json_parse(&entry, table[i].names, table[i].pre_tokenizer, strlen(table[i].pre_tokenizer)),
+                     out);
         status = describe(&found, entry);
         json_object_put(entry);
         if (status != REIN_OK) goto out;

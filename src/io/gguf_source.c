@@ -90,8 +90,8 @@ static rein_status check_rotary(const rein_gguf_source *s, const rein_tensor_vie
     int64_t D = s->config.D;
     if (v->shape[0] == heads * D && D % 2 == 0 && v->n_dim <= 2 && (v->n_dim == 2 || rein_dtype_block(v->dtype) == 1))
         return REIN_OK;
-    return rein_fail(REIN_ERR_FORMAT, "%s: tensor '%s' has %lld rows of %s, expected %lld heads of %lld", v->file, v->name,
-                     (long long)v->shape[0], rein_dtype_name(v->dtype), (long long)heads, (long long)D);
+    return rein_fail(REIN_ERR_FORMAT, "%s: tensor '%s' has %lld rows of %s, expected %lld heads of %lld", v->file,
+                     v->name, (long long)v->shape[0], rein_dtype_name(v->dtype), (long long)heads, (long long)D);
 }
 
 static rein_status restore_rows(rein_gguf_source *s) {

@@ -107,8 +107,10 @@ static void put_added(rein_str *s, const rein_gguf_vocab *v, bool spm) {
         if ((!special && kind_of != REIN_GGUF_USER) || v->len[id] == 0) continue;
         rein_str_printf(s, "%s{\"id\":%lld,\"content\":", first ? "\n" : ",\n", (long long)id);
         put_token(s, v, id);
-        rein_str_printf(s, ",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,\"normalized\":false,"
-                           "\"special\":%s}", special ? "true" : "false");
+        rein_str_printf(s,
+                        ",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,\"normalized\":false,"
+                        "\"special\":%s}",
+                        special ? "true" : "false");
         first = false;
     }
     rein_str_puts(s, "],\n");
@@ -215,10 +217,12 @@ static rein_status put_byte_level(rein_str *s, const rein_gguf_vocab *v, const k
         return rein_fail(REIN_ERR_FORMAT, "%s: key 'tokenizer.ggml.merges' is missing", rein_gguf_path(v->g));
     rein_str_printf(s, "\"normalizer\":%s,\n\"pre_tokenizer\":%s,\n", k->pre->normalizer, k->pre->pre_tokenizer);
     REIN_TRY(put_post_processor(s, v, k));
-    rein_str_printf(s, "\"decoder\":{\"type\":\"ByteLevel\",\"add_prefix_space\":true,\"trim_offsets\":true,"
-                       "\"use_regex\":true},\n\"model\":{\"type\":\"BPE\",\"dropout\":null,\"unk_token\":null,"
-                       "\"continuing_subword_prefix\":null,\"end_of_word_suffix\":null,\"fuse_unk\":false,"
-                       "\"byte_fallback\":false,\"ignore_merges\":%s,\n", k->pre->ignore_merges ? "true" : "false");
+    rein_str_printf(s,
+                    "\"decoder\":{\"type\":\"ByteLevel\",\"add_prefix_space\":true,\"trim_offsets\":true,"
+                    "\"use_regex\":true},\n\"model\":{\"type\":\"BPE\",\"dropout\":null,\"unk_token\":null,"
+                    "\"continuing_subword_prefix\":null,\"end_of_word_suffix\":null,\"fuse_unk\":false,"
+                    "\"byte_fallback\":false,\"ignore_merges\":%s,\n",
+                    k->pre->ignore_merges ? "true" : "false");
     put_vocab(s, v);
     REIN_TRY(put_merges(s, v));
     rein_str_puts(s, "}}\n");
@@ -232,12 +236,15 @@ static rein_status put_sentence_piece(rein_str *s, const rein_gguf_vocab *v, con
     REIN_TRY(role_id(&unk, v, "unk_token"));
     rein_str_puts(s, "\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[");
     if (k->space_prefix) rein_str_printf(s, "{\"type\":\"Prepend\",\"prepend\":\"%s\"},", mark);
-    rein_str_printf(s, "{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},\"content\":\"%s\"}]},\n"
-                       "\"pre_tokenizer\":null,\n", mark);
+    rein_str_printf(s,
+                    "{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},\"content\":\"%s\"}]},\n"
+                    "\"pre_tokenizer\":null,\n",
+                    mark);
     REIN_TRY(put_post_processor(s, v, k));
-    rein_str_printf(s, "\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Replace\",\"pattern\":{\"String\":"
-                       "\"%s\"},\"content\":\" \"},{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"}%s]},\n", mark,
-                    k->space_prefix ? ",{\"type\":\"Strip\",\"content\":\" \",\"start\":1,\"stop\":0}" : "");
+    rein_str_printf(s,
+                    "\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Replace\",\"pattern\":{\"String\":"
+                    "\"%s\"},\"content\":\" \"},{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"}%s]},\n",
+                    mark, k->space_prefix ? ",{\"type\":\"Strip\",\"content\":\" \",\"start\":1,\"stop\":0}" : "");
     rein_str_puts(s, "\"model\":{\"type\":\"BPE\",\"dropout\":null,\"unk_token\":");
     if (unk >= 0)
         put_token(s, v, unk);
@@ -308,8 +315,10 @@ static rein_status put_config(rein_str *s, const rein_gguf_vocab *v) {
     REIN_TRY(put_roles(s, v));
     rein_str_printf(s, "%s  \"add_bos_token\": %s,\n  \"add_eos_token\": %s,\n", s->len > at ? ",\n" : "",
                     k.add_bos ? "true" : "false", k.add_eos ? "true" : "false");
-    rein_str_printf(s, "  \"clean_up_tokenization_spaces\": false,\n  \"model_max_length\": %lld,\n"
-                       "  \"tokenizer_class\": \"PreTrainedTokenizerFast\"\n}\n", (long long)length);
+    rein_str_printf(s,
+                    "  \"clean_up_tokenization_spaces\": false,\n  \"model_max_length\": %lld,\n"
+                    "  \"tokenizer_class\": \"PreTrainedTokenizerFast\"\n}\n",
+                    (long long)length);
     return rein_str_check(s);
 }
 

@@ -13,8 +13,8 @@
 typedef struct rein_gguf_vocab {
     const rein_gguf *g;
     const rein_gguf_value *tokens, *types, *scores, *merges; /* NULL if the file lacks them; tokens never */
-    const char **text; /* (n) of tokens, UTF-8, without NUL at the end; owned */
-    uint32_t *len;     /* (n) bytes; owned */
+    const char **text;                                       /* (n) of tokens, UTF-8, without NUL at the end; owned */
+    uint32_t *len;                                           /* (n) bytes; owned */
     int64_t n;
 } rein_gguf_vocab;
 

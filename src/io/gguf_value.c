@@ -7,10 +7,10 @@ static const struct {
     const char *name;
     int64_t bytes;
 } types[REIN_GGUF_TYPES] = {
-    [REIN_GGUF_U8] = {"u8", 1},         [REIN_GGUF_I8] = {"i8", 1},       [REIN_GGUF_U16] = {"u16", 2},
-    [REIN_GGUF_I16] = {"i16", 2},       [REIN_GGUF_U32] = {"u32", 4},     [REIN_GGUF_I32] = {"i32", 4},
-    [REIN_GGUF_F32] = {"f32", 4},       [REIN_GGUF_BOOL] = {"bool", 1},   [REIN_GGUF_STRING] = {"string", 8},
-    [REIN_GGUF_ARRAY] = {"array", 12},  [REIN_GGUF_U64] = {"u64", 8},     [REIN_GGUF_I64] = {"i64", 8},
+    [REIN_GGUF_U8] = {"u8", 1},        [REIN_GGUF_I8] = {"i8", 1},     [REIN_GGUF_U16] = {"u16", 2},
+    [REIN_GGUF_I16] = {"i16", 2},      [REIN_GGUF_U32] = {"u32", 4},   [REIN_GGUF_I32] = {"i32", 4},
+    [REIN_GGUF_F32] = {"f32", 4},      [REIN_GGUF_BOOL] = {"bool", 1}, [REIN_GGUF_STRING] = {"string", 8},
+    [REIN_GGUF_ARRAY] = {"array", 12}, [REIN_GGUF_U64] = {"u64", 8},   [REIN_GGUF_I64] = {"i64", 8},
     [REIN_GGUF_F64] = {"f64", 8},
 };
 
@@ -19,10 +19,9 @@ static const struct {
     uint32_t number;
     rein_dtype dtype;
 } dtypes[] = {
-    {0, REIN_F32},   {1, REIN_F16},   {2, REIN_Q4_0},  {3, REIN_Q4_1},  {6, REIN_Q5_0},
-    {7, REIN_Q5_1},  {8, REIN_Q8_0},  {12, REIN_Q4_K}, {13, REIN_Q5_K}, {14, REIN_Q6_K},
-    {24, REIN_I8},   {25, REIN_I16},  {26, REIN_I32},  {27, REIN_I64},  {28, REIN_F64},
-    {30, REIN_BF16},
+    {0, REIN_F32},  {1, REIN_F16},   {2, REIN_Q4_0},  {3, REIN_Q4_1},  {6, REIN_Q5_0}, {7, REIN_Q5_1},
+    {8, REIN_Q8_0}, {12, REIN_Q4_K}, {13, REIN_Q5_K}, {14, REIN_Q6_K}, {24, REIN_I8},  {25, REIN_I16},
+    {26, REIN_I32}, {27, REIN_I64},  {28, REIN_F64},  {30, REIN_BF16},
 };
 
 const char *rein_gguf_type_name(rein_gguf_type type) { return types[type].name; }
@@ -53,11 +52,16 @@ int64_t rein_gguf_value_int(const rein_gguf_value *v, int64_t i) {
     int64_t size = types[v->type].bytes;
     uint64_t bits = rein_gguf_little_endian(v->data + i * size, (int)size);
     switch (v->type) {
-    case REIN_GGUF_I8: return (int8_t)bits;
-    case REIN_GGUF_I16: return (int16_t)bits;
-    case REIN_GGUF_I32: return (int32_t)bits;
-    case REIN_GGUF_U64: return bits > INT64_MAX ? INT64_MAX : (int64_t)bits;
-    default: return (int64_t)bits;
+    case REIN_GGUF_I8:
+        return (int8_t)bits;
+    case REIN_GGUF_I16:
+        return (int16_t)bits;
+    case REIN_GGUF_I32:
+        return (int32_t)bits;
+    case REIN_GGUF_U64:
+        return bits > INT64_MAX ? INT64_MAX : (int64_t)bits;
+    default:
+        return (int64_t)bits;
     }
 }
 

@@ -33,7 +33,8 @@ static rein_status read_texts(rein_gguf_vocab *v) {
         size_t len;
         rein_gguf_next_string(&v->text[i], &len, &at);
         if (len > MAX_TOKEN_BYTES || !is_utf8(v->text[i], len))
-            return rein_fail(REIN_ERR_FORMAT, "%s: tokenizer.ggml.tokens[%lld]: %zu bytes, expected UTF-8 of at most %d",
+            return rein_fail(REIN_ERR_FORMAT,
+                             "%s: tokenizer.ggml.tokens[%lld]: %zu bytes, expected UTF-8 of at most %d",
                              rein_gguf_path(v->g), (long long)i, len, MAX_TOKEN_BYTES);
         v->len[i] = (uint32_t)len;
     }

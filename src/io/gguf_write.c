@@ -80,11 +80,11 @@ static rein_status check_tensor(int64_t *bytes, uint32_t *number, const rein_ten
     REIN_TRY(rein_tensor_out_check(bytes, t));
     if (*bytes == 0 || t->n_dim < 1 || t->n_dim > REIN_GGUF_DIMS || strlen(t->name) > REIN_GGUF_NAME_BYTES ||
         t->shape[t->n_dim - 1] % rein_dtype_block(t->dtype) != 0 || !rein_gguf_dtype_number(number, t->dtype))
-        return rein_fail(REIN_ERR_ARG,
-                         "tensor '%s' of %d dimensions and %s cannot be stored in GGUF (names of at most %d bytes, rows "
-                         "of whole blocks of %lld)",
-                         t->name, t->n_dim, rein_dtype_name(t->dtype), REIN_GGUF_NAME_BYTES,
-                         (long long)rein_dtype_block(t->dtype));
+        return rein_fail(
+            REIN_ERR_ARG,
+            "tensor '%s' of %d dimensions and %s cannot be stored in GGUF (names of at most %d bytes, rows "
+            "of whole blocks of %lld)",
+            t->name, t->n_dim, rein_dtype_name(t->dtype), REIN_GGUF_NAME_BYTES, (long long)rein_dtype_block(t->dtype));
     return REIN_OK;
 }
 

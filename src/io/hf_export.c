@@ -43,8 +43,8 @@ static rein_status write_weights(const char *dir, const rein_source *s, const re
     REIN_TRY(rein_alloc(&list, n, sizeof *list));
     for (int64_t i = 0; i < n; i++) {
         const rein_tensor_view *v = rein_source_at(s, i);
-        list[i] = (rein_tensor_out){.name = v->name, .dtype = stored_dtype(options, v->dtype), .n_dim = v->n_dim,
-                                    .view = v};
+        list[i] =
+            (rein_tensor_out){.name = v->name, .dtype = stored_dtype(options, v->dtype), .n_dim = v->n_dim, .view = v};
         memcpy(list[i].shape, v->shape, sizeof v->shape);
     }
     if (n > 0) qsort(list, (size_t)n, sizeof *list, by_width);

@@ -28,8 +28,9 @@ static void put_model(rein_str *s, const rein_source *source) {
     const rein_model_config *c = rein_source_config(source);
     int64_t parameters = 0;
     for (int64_t i = 0; i < rein_source_count(source); i++) parameters += rein_source_at(source, i)->n;
-    rein_str_printf(s, "%s: %lld layers, width %lld, %lld heads (%lld for keys and values) of %lld, feed-forward %lld, "
-                       "vocabulary %lld%s; context %lld tokens; %lld parameters.\n",
+    rein_str_printf(s,
+                    "%s: %lld layers, width %lld, %lld heads (%lld for keys and values) of %lld, feed-forward %lld, "
+                    "vocabulary %lld%s; context %lld tokens; %lld parameters.\n",
                     rein_family_row(c->family)->architecture, (long long)c->L, (long long)c->C, (long long)c->H,
                     (long long)c->K, (long long)c->D, (long long)c->F, (long long)c->V,
                     c->tie_word_embeddings ? ", tied embeddings" : "", (long long)c->max_position_embeddings,

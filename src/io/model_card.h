@@ -1,4 +1,5 @@
-/* README.md of a model directory: what it is, what it was made from, hashes of its files, and figures that were measured. */
+/* README.md of a model directory: what it is, what it was made from, hashes of its files, and figures that were
+ * measured. */
 #ifndef REIN_IO_MODEL_CARD_H
 #define REIN_IO_MODEL_CARD_H
 

@@ -64,8 +64,8 @@ typedef struct rein_tensor_out {
     rein_dtype dtype; /* in the file; if data are converted: F32, F16, BF16 (in GGUF also Q8_0) */
     int n_dim;
     int64_t shape[REIN_TENSOR_DIMS];
-    const float *f32; /* converted to dtype */
-    const void *raw;  /* bytes in dtype already */
+    const float *f32;             /* converted to dtype */
+    const void *raw;              /* bytes in dtype already */
     const rein_tensor_view *view; /* of another file, of this shape; converted unless it has dtype */
 } rein_tensor_out;
 

@@ -53,7 +53,9 @@ const char *rein_source_file(const rein_source *s, int64_t i, int64_t *bytes) {
     return i == 0 ? s->path : NULL;
 }
 
-const struct rein_gguf *rein_source_gguf(const rein_source *s) { return s->gguf ? rein_gguf_source_file(s->gguf) : NULL; }
+const struct rein_gguf *rein_source_gguf(const rein_source *s) {
+    return s->gguf ? rein_gguf_source_file(s->gguf) : NULL;
+}
 
 rein_status rein_source_text(rein_source *s, const char *file, const char **text, size_t *len) {
     rein_str content = {0};

@@ -1,9 +1,10 @@
 /*
- * A model on disk, whatever its format: its files as text and its weights as mapped tensors, under Hugging Face's names.
+ * A model on disk, whatever its format: its files as text and its weights as mapped tensors, under Hugging Face's
+ * names.
  *
  * A Hugging Face directory is one as it stands. A GGUF file looks like one: config.json, generation_config.json,
- * tokenizer.json, tokenizer_config.json, special_tokens_map.json and chat_template.jinja are made from its metadata (the
- * same file, the same bytes), tensors have their Hugging Face names and row order, and stay in the file's dtype.
+ * tokenizer.json, tokenizer_config.json, special_tokens_map.json and chat_template.jinja are made from its metadata
+ * (the same file, the same bytes), tensors have their Hugging Face names and row order, and stay in the file's dtype.
  */
 #ifndef REIN_IO_SOURCE_H
 #define REIN_IO_SOURCE_H
