@@ -386,14 +386,14 @@ static void test_write_refuses(void **state) {
         rein_tensor_out list[2];
         const char *message;
     } cases[] = {
-        {{{"a", REIN_F32, 1, {4}, data, NULL}, {"a", REIN_F32, 1, {4}, data, NULL}}, "'a' is given twice"},
-        {{{"a", REIN_F32, 1, {4}, data, NULL}, {"__metadata__", REIN_F32, 1, {4}, data, NULL}}, "no name"},
-        {{{"a", REIN_F32, 1, {4}, data, NULL}, {"b", REIN_I32, 1, {4}, data, NULL}}, "cannot be stored as I32"},
-        {{{"a", REIN_F32, 1, {4}, data, NULL}, {"b", REIN_F32, 1, {4}, NULL, NULL}}, "exactly one"},
-        {{{"a", REIN_F32, 1, {4}, data, NULL}, {"b", REIN_F32, 1, {4}, data, data}}, "exactly one"},
-        {{{"a", REIN_F32, 1, {4}, data, NULL}, {"b", REIN_F32, 1, {-4}, data, NULL}}, "negative"},
-        {{{"a", REIN_F32, 1, {4}, data, NULL}, {"b", REIN_F32, 9, {4}, data, NULL}}, "9 dimensions"},
-        {{{"a", REIN_U8, 1, {3}, NULL, data}, {"b", REIN_F32, 1, {4}, data, NULL}}, "list wide dtypes first"},
+        {{{"a", REIN_F32, 1, {4}, data, NULL, NULL}, {"a", REIN_F32, 1, {4}, data, NULL, NULL}}, "'a' is given twice"},
+        {{{"a", REIN_F32, 1, {4}, data, NULL, NULL}, {"__metadata__", REIN_F32, 1, {4}, data, NULL, NULL}}, "no name"},
+        {{{"a", REIN_F32, 1, {4}, data, NULL, NULL}, {"b", REIN_I32, 1, {4}, data, NULL, NULL}}, "cannot be stored as I32"},
+        {{{"a", REIN_F32, 1, {4}, data, NULL, NULL}, {"b", REIN_F32, 1, {4}, NULL, NULL, NULL}}, "exactly one"},
+        {{{"a", REIN_F32, 1, {4}, data, NULL, NULL}, {"b", REIN_F32, 1, {4}, data, data, NULL}}, "exactly one"},
+        {{{"a", REIN_F32, 1, {4}, data, NULL, NULL}, {"b", REIN_F32, 1, {-4}, data, NULL, NULL}}, "negative"},
+        {{{"a", REIN_F32, 1, {4}, data, NULL, NULL}, {"b", REIN_F32, 9, {4}, data, NULL, NULL}}, "9 dimensions"},
+        {{{"a", REIN_U8, 1, {3}, NULL, data, NULL}, {"b", REIN_F32, 1, {4}, data, NULL, NULL}}, "list wide dtypes first"},
     };
     const char *path = in_folder("kept.safetensors");
     assert_ok(rein_tensors_write(path, cases[0].list, 1, NULL));
@@ -425,10 +425,10 @@ static void put(const char *dir, const char *name, const char *text) {
 static void test_shards(void **state) {
     (void)state;
     const float data[6] = {1, 2, 3, 4, 5, 6};
-    const rein_tensor_out list[] = {{"a", REIN_F32, 1, {2}, data, NULL},
-                                    {"b", REIN_F32, 2, {2, 3}, data, NULL},
-                                    {"c", REIN_BF16, 1, {4}, data, NULL},
-                                    {"d", REIN_F32, 1, {1}, data + 4, NULL}};
+    const rein_tensor_out list[] = {{"a", REIN_F32, 1, {2}, data, NULL, NULL},
+                                    {"b", REIN_F32, 2, {2, 3}, data, NULL, NULL},
+                                    {"c", REIN_BF16, 1, {4}, data, NULL, NULL},
+                                    {"d", REIN_F32, 1, {1}, data + 4, NULL, NULL}};
     const char *dir = in_folder("sharded");
     assert_ok(rein_mkdirs(dir));
     assert_ok(rein_tensors_write_model(dir, list, 4, 16));
@@ -475,7 +475,7 @@ static void test_shards(void **state) {
 static void test_name_in_two_shards(void **state) {
     (void)state;
     const float data[2] = {1, 2};
-    const rein_tensor_out list[] = {{"a", REIN_F32, 1, {2}, data, NULL}, {"b", REIN_F32, 1, {2}, data, NULL}};
+    const rein_tensor_out list[] = {{"a", REIN_F32, 1, {2}, data, NULL, NULL}, {"b", REIN_F32, 1, {2}, data, NULL, NULL}};
     const char *dir = in_folder("twice");
     char path[320];
     rein_tensors *t;

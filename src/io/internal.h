@@ -2,12 +2,21 @@
 #ifndef REIN_IO_INTERNAL_H
 #define REIN_IO_INTERNAL_H
 
+#include "base/file.h"
 #include "base/json.h"
 #include "io/hf_config.h"
 #include "io/safetensors.h"
 
-/** Elements and bytes of a shape; false if an entry is negative or a product overflows. */
+/** Elements and bytes of a shape; false if an entry is negative, a product overflows or a block is not whole. */
 bool rein_shape_size(int64_t *n, int64_t *bytes, rein_dtype dtype, const int64_t *shape, int n_dim);
+
+/** Append the data of a tensor whose entry has been checked, converted in blocks; nothing for an empty one. */
+REIN_NODISCARD rein_status rein_tensor_append(rein_appender *file, const rein_tensor_out *t);
+
+/** REIN_ERR_ARG if shape, dimensions or sources of an entry are wrong; sets the bytes of its data. */
+REIN_NODISCARD rein_status rein_tensor_out_check(int64_t *bytes, const rein_tensor_out *t);
+/** REIN_ERR_ARG if two entries have one name. */
+REIN_NODISCARD rein_status rein_tensor_names_check(const rein_tensor_out *list, int64_t n);
 
 /** Where the biases of q, k, v and o come from. */
 typedef enum rein_family_bias { REIN_BIAS_NONE, REIN_BIAS_KEY, REIN_BIAS_QKV } rein_family_bias;

@@ -43,7 +43,8 @@ bool rein_shape_size(int64_t *n, int64_t *bytes, rein_dtype dtype, const int64_t
     *n = 1;
     for (int i = 0; i < n_dim; i++)
         if (shape[i] < 0 || __builtin_mul_overflow(*n, shape[i], n)) return false;
-    return !__builtin_mul_overflow(*n, rein_dtype_block_bytes(dtype), bytes);
+    return *n % rein_dtype_block(dtype) == 0 &&
+           !__builtin_mul_overflow(*n / rein_dtype_block(dtype), rein_dtype_block_bytes(dtype), bytes);
 }
 
 /* ---- one tensor of a header ---- */
@@ -74,7 +75,8 @@ static rein_status read_entry(rein_tensor_view *v, const source *s, struct json_
     if (json_object_object_length(entry) != 3)
         return rein_fail(REIN_ERR_FORMAT, "expected exactly the keys dtype, shape and data_offsets");
     REIN_TRY(rein_json_string(&dtype, NULL, entry, "dtype"));
-    if (!rein_dtype_parse(&v->dtype, dtype)) return rein_fail(REIN_ERR_FORMAT, "dtype '%s' is not supported", dtype);
+    if (!rein_dtype_parse(&v->dtype, dtype) || rein_dtype_block(v->dtype) != 1)
+        return rein_fail(REIN_ERR_FORMAT, "dtype '%s' is not supported", dtype);
     REIN_TRY(read_integers(v->shape, &v->n_dim, REIN_TENSOR_DIMS, entry, "shape"));
     REIN_TRY(read_integers(range, &n_range, 2, entry, "data_offsets"));
     if (n_range != 2) return rein_fail(REIN_ERR_FORMAT, "data_offsets has %d entries, expected 2", n_range);

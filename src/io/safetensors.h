@@ -52,18 +52,21 @@ const char *rein_tensors_file(const rein_tensors *t, int64_t i, int64_t *bytes);
 REIN_NODISCARD rein_status rein_tensors_require(const rein_tensor_view **out, const rein_tensors *t, const char *name,
                                                 const int64_t *shape, int n_dim);
 
-/** Widen to (v->n) floats. F32, F16 and BF16 are exact; F64 must be representable as f32 or is REIN_ERR_NUMERIC. Other
- *  dtypes are REIN_ERR_FORMAT. */
+/** Widen to (v->n) floats. F32, F16, BF16 and the quantised types are exact; F64 must be representable as f32 or is
+ *  REIN_ERR_NUMERIC. Other dtypes are REIN_ERR_FORMAT. */
 REIN_NODISCARD rein_status rein_tensor_to_f32(float *dst, const rein_tensor_view *v);
+/** As above for elements [first, first + n) in row-major order. */
+REIN_NODISCARD rein_status rein_tensor_read_f32(float *dst, const rein_tensor_view *v, int64_t first, int64_t n);
 
-/** A tensor to write. Exactly one of `f32` and `raw` is set (both may be NULL if a shape entry is 0). */
+/** A tensor to write. Exactly one of `f32`, `raw` and `view` is set (all may be NULL if a shape entry is 0). */
 typedef struct rein_tensor_out {
     const char *name; /* UTF-8, unique */
-    rein_dtype dtype; /* in the file; with f32 data: F32, F16 or BF16 */
+    rein_dtype dtype; /* in the file; if data are converted: F32, F16, BF16 (in GGUF also Q8_0) */
     int n_dim;
     int64_t shape[REIN_TENSOR_DIMS];
-    const float *f32; /* converted to dtype */
-    const void *raw;  /* bytes in dtype already */
+    const float *f32;             /* converted to dtype */
+    const void *raw;              /* bytes in dtype already */
+    const rein_tensor_view *view; /* of another file, of this shape; converted unless it has dtype */
 } rein_tensor_out;
 
 /**

@@ -2,7 +2,6 @@
  * Writing safetensors; see safetensors.h. The data are converted and written in blocks, so that a model is never held
  * twice; the bytes depend on the list alone.
  */
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -10,43 +9,19 @@
 #include "base/json.h"
 #include "io/internal.h"
 
-enum { PREFIX = 8, BLOCK = 16384 }; /* BLOCK: elements converted at a time */
+enum { PREFIX = 8 }; /* bytes of the header length */
 
-/* ---- checking the list ---- */
+/* ---- the header ---- */
 
 static rein_status check_tensor(int64_t *bytes, const rein_tensor_out *t) {
-    int64_t n;
-    if (!t->name || strcmp(t->name, "__metadata__") == 0)
-        return rein_fail(REIN_ERR_ARG, "'%s' is no name for a tensor", t->name ? t->name : "(null)");
-    if (t->n_dim < 0 || t->n_dim > REIN_TENSOR_DIMS)
-        return rein_fail(REIN_ERR_ARG, "tensor '%s': %d dimensions, expected 0 to %d", t->name, t->n_dim,
-                         REIN_TENSOR_DIMS);
-    if (!rein_shape_size(&n, bytes, t->dtype, t->shape, t->n_dim))
-        return rein_fail(REIN_ERR_ARG, "tensor '%s': the size of its shape is negative or overflows", t->name);
-    if ((t->f32 && t->raw) || (n > 0 && !t->f32 && !t->raw))
-        return rein_fail(REIN_ERR_ARG, "tensor '%s': exactly one of f32 and raw must be given", t->name);
-    if (t->f32 && t->dtype != REIN_F32 && t->dtype != REIN_F16 && t->dtype != REIN_BF16)
-        return rein_fail(REIN_ERR_ARG, "tensor '%s': f32 data cannot be stored as %s", t->name,
+    if (t->name && strcmp(t->name, "__metadata__") == 0)
+        return rein_fail(REIN_ERR_ARG, "'%s' is no name for a tensor", t->name);
+    REIN_TRY(rein_tensor_out_check(bytes, t));
+    if (rein_dtype_block(t->dtype) != 1)
+        return rein_fail(REIN_ERR_ARG, "tensor '%s': safetensors has no dtype %s; write GGUF", t->name,
                          rein_dtype_name(t->dtype));
     return REIN_OK;
 }
-
-static int by_text(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
-
-static rein_status check_names(const rein_tensor_out *list, int64_t n) {
-    const char **names;
-    rein_status status = REIN_OK;
-    REIN_TRY(rein_alloc(&names, n, sizeof *names));
-    for (int64_t i = 0; i < n; i++) names[i] = list[i].name;
-    if (n > 0) qsort(names, (size_t)n, sizeof *names, by_text);
-    for (int64_t i = 1; i < n && status == REIN_OK; i++)
-        if (strcmp(names[i - 1], names[i]) == 0)
-            status = rein_fail(REIN_ERR_ARG, "tensor '%s' is given twice", names[i]);
-    rein_free(names);
-    return status;
-}
-
-/* ---- the header ---- */
 
 static void put_metadata(rein_str *s, const char *const *pairs) {
     static const char *const standard[] = {"format", "pt", NULL};
@@ -87,39 +62,19 @@ static rein_status build_header(rein_str *s, const rein_tensor_out *list, int64_
     rein_str_putc(s, '}');
     rein_str_append(s, "       ", (8 - s->len % 8) % 8);
     REIN_TRY(rein_str_check(s));
-    REIN_TRY(check_names(list, n));
+    REIN_TRY(rein_tensor_names_check(list, n));
     for (int i = 0; i < PREFIX; i++) s->data[i] = (char)(unsigned char)((s->len - PREFIX) >> 8 * i);
     return REIN_OK;
 }
 
 /* ---- the data ---- */
 
-static rein_status write_f32(rein_appender *file, const rein_tensor_out *t, int64_t n) {
-    uint16_t block[BLOCK];
-    if (t->dtype == REIN_F32) return rein_appender_write(file, (const char *)t->f32, (size_t)n * sizeof *t->f32, false);
-    for (int64_t at = 0; at < n; at += BLOCK) {
-        int64_t count = n - at < BLOCK ? n - at : BLOCK;
-        for (int64_t i = 0; i < count; i++)
-            block[i] = t->dtype == REIN_F16 ? rein_f32_to_f16(t->f32[at + i]) : rein_f32_to_bf16(t->f32[at + i]);
-        REIN_TRY(rein_appender_write(file, (const char *)block, (size_t)count * sizeof *block, false));
-    }
-    return REIN_OK;
-}
-
 static rein_status write_all(const char *path, const rein_str *header, const rein_tensor_out *list, int64_t count) {
     rein_appender file;
     rein_status status;
     REIN_TRY(rein_appender_open(&file, path, 0));
     REIN_TRY_OUT(status, rein_appender_write(&file, header->data, header->len, false), out);
-    for (int64_t i = 0; i < count; i++) {
-        int64_t n, bytes;
-        rein_shape_size(&n, &bytes, list[i].dtype, list[i].shape, list[i].n_dim);
-        if (n == 0) continue;
-        if (list[i].f32)
-            REIN_TRY_OUT(status, write_f32(&file, &list[i], n), out);
-        else
-            REIN_TRY_OUT(status, rein_appender_write(&file, list[i].raw, (size_t)bytes, false), out);
-    }
+    for (int64_t i = 0; i < count; i++) REIN_TRY_OUT(status, rein_tensor_append(&file, &list[i]), out);
     REIN_TRY_OUT(status, rein_appender_write(&file, "", 0, true), out);
 out:
     rein_appender_close(&file);
@@ -220,7 +175,7 @@ rein_status rein_tensors_write_model(const char *dir, const rein_tensor_out *lis
     rein_status status;
     REIN_TRY(rein_alloc(&shard, n, sizeof *shard));
     REIN_TRY_OUT(status, plan_shards(shard, &n_shard, &total, list, n, max_bytes), out);
-    REIN_TRY_OUT(status, check_names(list, n), out);
+    REIN_TRY_OUT(status, rein_tensor_names_check(list, n), out);
     for (int64_t i = 0; i < n_shard; i++) {
         int64_t end = begin;
         while (end < n && shard[end] == i + 1) end++;

@@ -1,9 +1,10 @@
 /*
- * A model on disk, whatever its format: its files as text and its weights as mapped tensors, under Hugging Face's names.
+ * A model on disk, whatever its format: its files as text and its weights as mapped tensors, under Hugging Face's
+ * names.
  *
  * A Hugging Face directory is one as it stands. A GGUF file looks like one: config.json, generation_config.json,
- * tokenizer.json, tokenizer_config.json and chat_template.jinja are made from its metadata (the same file, the same bytes),
- * tensors have their Hugging Face names and row order, and stay in the file's dtype.
+ * tokenizer.json, tokenizer_config.json, special_tokens_map.json and chat_template.jinja are made from its metadata
+ * (the same file, the same bytes), tensors have their Hugging Face names and row order, and stay in the file's dtype.
  */
 #ifndef REIN_IO_SOURCE_H
 #define REIN_IO_SOURCE_H
@@ -12,6 +13,7 @@
 #include "io/safetensors.h"
 
 typedef struct rein_source rein_source;
+struct rein_gguf;
 
 /** Open a model directory or a .gguf file. REIN_ERR_IO, or REIN_ERR_FORMAT naming file and place. */
 REIN_NODISCARD rein_status rein_source_open(rein_source **out, const char *path);
@@ -21,6 +23,10 @@ const char *rein_source_path(const rein_source *s);
 /** "hf" or "gguf". */
 const char *rein_source_format(const rein_source *s);
 const rein_model_config *rein_source_config(const rein_source *s);
+/** Path and size of the i-th file that holds weights, or NULL past the last. */
+const char *rein_source_file(const rein_source *s, int64_t i, int64_t *bytes);
+/** The file's metadata and its own names, or NULL if it is no GGUF. */
+const struct rein_gguf *rein_source_gguf(const rein_source *s);
 
 /**
  * A text file of the model, e.g. "tokenizer.json".

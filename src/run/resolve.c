@@ -20,7 +20,8 @@ static rein_status newest_checkpoint(char **dir, rein_arena *arena, const char *
 rein_status rein_model_dir_resolve(char **dir, rein_arena *arena, const char *path) {
     char *config;
     REIN_TRY(rein_path_format(arena, &config, "%s/config.json", path));
-    if (rein_path_exists(config)) return rein_path_format(arena, dir, "%s", path);
+    bool file = rein_path_exists(path) && !rein_path_is_dir(path); /* GGUF; opening it says if not */
+    if (file || rein_path_exists(config)) return rein_path_format(arena, dir, "%s", path);
     if (rein_rundir_exists(path)) return newest_checkpoint(dir, arena, path);
-    return rein_fail(REIN_ERR_IO, "'%s' is no model directory (config.json is missing) and no run", path);
+    return rein_fail(REIN_ERR_IO, "'%s' is no model directory (config.json is missing), no GGUF file and no run", path);
 }

@@ -1,4 +1,4 @@
-/* From what a user names (model directory, checkpoint, run) to the directory that holds config.json and weights. */
+/* From what a user names (model directory, GGUF file, checkpoint, run) to what rein_source_open takes. */
 #ifndef REIN_RUN_RESOLVE_H
 #define REIN_RUN_RESOLVE_H
 
