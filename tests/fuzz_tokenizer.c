@@ -4,15 +4,32 @@
  */
 #include <string.h>
 
+#include "text/bytelevel.h"
 #include "text/tokenizer.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* Decoding id by id writes whole characters only. */
+static void use_decoder(const rein_tokenizer *tok, const rein_ids *ids) {
+    rein_decoder *dec;
+    rein_str text = {0};
+    if (rein_decoder_create(&dec, tok, false) != REIN_OK) return;
+    for (int64_t i = 0; i < ids->n; i++) {
+        REIN_ASSERT(rein_decoder_push(dec, ids->data[i], &text) == REIN_OK);
+        REIN_ASSERT(text.len == 0 || rein_utf8_valid_length(text.data, text.len) == text.len);
+    }
+    REIN_ASSERT(rein_decoder_finish(dec, &text) == REIN_OK);
+    rein_decoder_destroy(dec);
+    rein_str_deinit(&text);
+}
+
 static void use(const rein_tokenizer *tok, const char *text, size_t len) {
     rein_ids ids = {0};
     rein_str back = {0};
-    if (rein_tokenizer_encode(tok, text, len, &ids) == REIN_OK)
+    if (rein_tokenizer_encode_special(tok, text, len, &ids) == REIN_OK) {
         REIN_ASSERT(rein_tokenizer_decode(tok, ids.data, ids.n, false, &back) == REIN_OK);
+        use_decoder(tok, &ids);
+    }
     rein_ids_deinit(&ids);
     rein_str_deinit(&back);
 }

@@ -11,6 +11,7 @@
 
 typedef struct convert_values {
     const char *model, *tokenizer, *input;
+    bool add_special;
 } convert_values;
 
 static const rein_option convert_options[] = {
@@ -29,11 +30,20 @@ static const rein_option convert_options[] = {
      .offset = offsetof(convert_values, input),
      .metavar = "FILE",
      .help = "JSON lines: {\"text\"} to tokenize, {\"ids\"} to detokenize"},
+    /* the last is one of `tokenize` only */
+    {.name = "add_special_tokens",
+     .type = REIN_OPT_BOOL,
+     .offset = offsetof(convert_values, add_special),
+     .def = "false",
+     .help = "put in the tokens that the file's post-processor adds, such as one that begins a text"},
 };
 
 typedef struct conversion {
     FILE *out;
     rein_tokenizer *tok;
+    rein_encoder *encoder;
+    rein_decoder *decoder;
+    bool add_special;
     rein_ids ids; /* of the row at work */
     rein_str text, line;
 } conversion;
@@ -53,7 +63,7 @@ static rein_status tokenize_row(void *user, int64_t line, struct json_object *ro
     (void)line;
     c->ids.n = 0;
     REIN_TRY(rein_json_string(&text, &len, row, "text"));
-    REIN_TRY(rein_tokenizer_encode(c->tok, text, len, &c->ids));
+    REIN_TRY(rein_encoder_encode(c->encoder, text, len, c->add_special, &c->ids));
     rein_str_clear(&c->line);
     rein_str_puts(&c->line, "{\"ids\":[");
     for (int64_t i = 0; i < c->ids.n; i++) rein_str_printf(&c->line, i ? ",%d" : "%d", c->ids.data[i]);
@@ -81,7 +91,11 @@ static rein_status detokenize_row(void *user, int64_t line, struct json_object *
     (void)line;
     REIN_TRY(read_ids(&c->ids, row));
     rein_str_clear(&c->text);
-    REIN_TRY(rein_tokenizer_decode(c->tok, c->ids.data, c->ids.n, false, &c->text));
+    for (int64_t i = 0; i < c->ids.n; i++) {
+        rein_status status = rein_decoder_push(c->decoder, c->ids.data[i], &c->text);
+        if (status != REIN_OK) return rein_error_prefix(status, "ids[%lld]", (long long)i);
+    }
+    REIN_TRY(rein_decoder_finish(c->decoder, &c->text));
     rein_str_clear(&c->line);
     rein_str_puts(&c->line, "{\"text\":");
     rein_json_put_string(&c->line, c->text.len ? c->text.data : "", c->text.len);
@@ -91,13 +105,17 @@ static rein_status detokenize_row(void *user, int64_t line, struct json_object *
 
 static rein_status convert(const rein_cli *cli, const rein_options *opts, rein_jsonl_fn each) {
     const convert_values *v = opts->values;
-    conversion c = {.out = cli->out};
+    conversion c = {.out = cli->out, .add_special = v->add_special};
     rein_status status;
     if (!v->model == !v->tokenizer) return rein_fail(REIN_ERR_USAGE, "give either --model DIR or --tokenizer FILE");
     if (!v->input) return rein_fail(REIN_ERR_USAGE, "give --input FILE.jsonl");
     REIN_TRY_OUT(status, rein_tokenizer_load(&c.tok, v->tokenizer ? v->tokenizer : v->model), out);
+    REIN_TRY_OUT(status, rein_encoder_create(&c.encoder, c.tok), out);
+    REIN_TRY_OUT(status, rein_decoder_create(&c.decoder, c.tok, false), out);
     REIN_TRY_OUT(status, rein_jsonl_each(v->input, each, &c), out);
 out:
+    rein_encoder_destroy(c.encoder);
+    rein_decoder_destroy(c.decoder);
     rein_tokenizer_destroy(c.tok);
     rein_ids_deinit(&c.ids);
     rein_str_deinit(&c.text);
@@ -128,7 +146,7 @@ const rein_command rein_cmd_detokenize = {
     .name = "detokenize",
     .summary = "token ids to text",
     .options = convert_options,
-    .n_options = REIN_COUNT(convert_options),
+    .n_options = REIN_COUNT(convert_options) - 1,
     .values_size = sizeof(convert_values),
     .run = run_detokenize,
 };

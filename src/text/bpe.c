@@ -1,6 +1,8 @@
 /* Byte-pair merging with a heap of candidate pairs over a linked list of symbols; see bpe.h. */
 #include "text/bpe.h"
 
+#include "text/bytelevel.h"
+
 struct rein_bpe_symbol {
     int32_t id, previous, next; /* id -1: joined to its left neighbour; previous, next -1: the ends */
 };
@@ -54,13 +56,19 @@ static rein_status reserve(rein_bpe_work *work, int64_t n) {
     return REIN_OK;
 }
 
+/* As in tokenizers, a candidate is stale if its pair no longer gives the token that it gave when it was queued. */
+static bool is_stale(const rein_bpe *bpe, const rein_bpe_symbol *symbols, rein_bpe_candidate c) {
+    int32_t rank = rank_at(bpe, symbols, c.at);
+    return rank < 0 || bpe->merges[rank].joined != bpe->merges[c.rank].joined;
+}
+
 static void merge_all(const rein_bpe *bpe, rein_bpe_work *work, int32_t n) {
     rein_bpe_symbol *symbols = work->symbols;
     work->n_heap = 0;
     for (int32_t i = 0; i + 1 < n; i++) offer(bpe, work, i);
     while (work->n_heap) {
         rein_bpe_candidate top = heap_pop(work);
-        if (rank_at(bpe, symbols, top.at) != top.rank) continue;
+        if (is_stale(bpe, symbols, top)) continue;
         rein_bpe_symbol *left = &symbols[top.at], *right = &symbols[left->next];
         left->id = bpe->merges[top.rank].joined;
         left->next = right->next;
@@ -71,19 +79,68 @@ static void merge_all(const rein_bpe *bpe, rein_bpe_work *work, int32_t n) {
     }
 }
 
-rein_status rein_bpe_encode(const rein_bpe *bpe, rein_bpe_work *work, const char *bytes, size_t len, rein_ids *out) {
-    REIN_ASSERT(len < INT32_MAX);
-    int32_t n = (int32_t)len;
-    REIN_TRY(reserve(work, n));
-    for (int32_t i = 0; i < n; i++) {
-        unsigned char byte = (unsigned char)bytes[i];
-        if (bpe->byte_id[byte] < 0)
-            return rein_fail(
-                REIN_ERR_ARG,
-                "byte 0x%02x ('%c') has no token: the vocabulary was made without it; train with all bytes", byte,
-                byte > ' ' && byte < 0x7f ? byte : '?');
-        work->symbols[i] = (rein_bpe_symbol){bpe->byte_id[byte], i - 1, i + 1 < n ? i + 1 : -1};
+/* ---- units ---- */
+
+static int32_t unit_at(const rein_bpe *bpe, const char *text, size_t len, size_t *size) {
+    *size = 1;
+    if (bpe->bytes) return bpe->unit_id[(unsigned char)*text];
+    int32_t c = rein_utf8_decode(text, len, size);
+    return c < REIN_BPE_UNITS ? bpe->unit_id[c] : rein_bytemap_get(bpe->words, text, *size);
+}
+
+static bool falls_back(const rein_bpe *bpe, const char *unit, size_t size) {
+    if (!bpe->byte_fallback) return false;
+    for (size_t i = 0; i < size; i++)
+        if (bpe->byte_id[(unsigned char)unit[i]] < 0) return false;
+    return true;
+}
+
+static rein_status refuse_unit(const rein_bpe *bpe, const char *unit, size_t size) {
+    unsigned char byte = (unsigned char)unit[0];
+    if (bpe->has_unk)
+        return rein_fail(REIN_ERR_ARG, "'%.*s' has no token, and model.unk_token is not in the vocabulary", (int)size,
+                         unit);
+    if (!bpe->bytes)
+        return rein_fail(REIN_ERR_ARG, "'%.*s' has no token, and the model has no unk_token", (int)size, unit);
+    return rein_fail(REIN_ERR_ARG,
+                     "byte 0x%02x ('%c') has no token: the vocabulary was made without it; train with all bytes", byte,
+                     byte > ' ' && byte < 0x7f ? byte : '?');
+}
+
+static void push_unit(rein_bpe_work *work, int32_t *n, int32_t id) {
+    work->symbols[*n] = (rein_bpe_symbol){id, *n - 1, *n + 1};
+    ++*n;
+}
+
+/* The order of tokenizers' merge_word, in which an unknown token waits for the next known unit, but not for the bytes
+ * of one that fell back. */
+static rein_status cut_units(const rein_bpe *bpe, rein_bpe_work *work, const char *text, size_t len, int32_t *n) {
+    bool unknown = false;
+    *n = 0;
+    for (size_t i = 0, size; i < len; i += size) {
+        int32_t id = unit_at(bpe, text + i, len - i, &size);
+        if (id >= 0) {
+            if (unknown) push_unit(work, n, bpe->unk_id);
+            unknown = false;
+            push_unit(work, n, id);
+        } else if (falls_back(bpe, text + i, size)) {
+            for (size_t k = 0; k < size; k++) push_unit(work, n, bpe->byte_id[(unsigned char)text[i + k]]);
+        } else {
+            if (!bpe->has_unk || bpe->unk_id < 0) return refuse_unit(bpe, text + i, size);
+            if (unknown && !bpe->fuse_unk) push_unit(work, n, bpe->unk_id);
+            unknown = true;
+        }
     }
+    if (unknown) push_unit(work, n, bpe->unk_id);
+    if (*n) work->symbols[*n - 1].next = -1;
+    return REIN_OK;
+}
+
+rein_status rein_bpe_encode(const rein_bpe *bpe, rein_bpe_work *work, const char *text, size_t len, rein_ids *out) {
+    int32_t n;
+    REIN_ASSERT(len < INT32_MAX);
+    REIN_TRY(reserve(work, (int64_t)len));
+    REIN_TRY(cut_units(bpe, work, text, len, &n));
     merge_all(bpe, work, n);
     for (int32_t i = 0; i >= 0 && n; i = work->symbols[i].next) REIN_TRY(rein_ids_push(out, work->symbols[i].id));
     return REIN_OK;

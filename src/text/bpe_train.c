@@ -141,7 +141,7 @@ static rein_status count_words(trainer *t, const char *const *texts, const size_
         size_t valid = lens[k] < INT32_MAX ? rein_utf8_valid_length(texts[k], lens[k]) : 0;
         if (valid < lens[k])
             return rein_fail(REIN_ERR_ARG, "text %lld is not UTF-8 at byte %zu, or 2 GiB or more", (long long)k, valid);
-        REIN_TRY(rein_splitter_run(&t->splitter, &t->split, texts[k], lens[k]));
+        REIN_TRY(rein_splitter_run(&t->splitter, &t->split, texts[k], lens[k], true));
         for (int64_t i = 0; i < t->split.pieces.n; i++) REIN_TRY(count_piece(t, t->split.pieces.data[i]));
     }
     return REIN_OK;
@@ -379,6 +379,7 @@ static rein_status parse_pattern(rein_splitter *splitter, const char *pattern) {
     REIN_TRY_OUT(status, rein_str_check(&s), out);
     REIN_TRY_OUT(status, rein_json_parse(&obj, "pattern", s.data, s.len), out);
     REIN_TRY_OUT(status, rein_splitter_parse(splitter, obj), out);
+    rein_splitter_drop_byte_level(splitter); /* words are bytes */
 out:
     if (status == REIN_ERR_FORMAT) status = REIN_ERR_ARG;
     json_object_put(obj);

@@ -23,8 +23,10 @@ int32_t rein_bytemap_get(const rein_bytemap *map, const char *key, size_t len) {
     return slot->key ? slot->value : -1;
 }
 
-static rein_status grow_bytes(rein_bytemap *map) {
-    rein_bytemap bigger = {.cap = map->cap ? 2 * map->cap : FIRST_CAP, .n = map->n};
+rein_status rein_bytemap_reserve(rein_bytemap *map, int64_t n) {
+    rein_bytemap bigger = {.cap = map->cap ? map->cap : FIRST_CAP, .n = map->n};
+    while (bigger.cap < 2 * n) bigger.cap *= 2;
+    if (bigger.cap == map->cap) return REIN_OK;
     REIN_TRY(rein_alloc(&bigger.slots, bigger.cap, sizeof *bigger.slots));
     for (int64_t i = 0; i < map->cap; i++) {
         const rein_bytemap_slot *slot = &map->slots[i];
@@ -36,7 +38,7 @@ static rein_status grow_bytes(rein_bytemap *map) {
 }
 
 rein_status rein_bytemap_put(rein_bytemap *map, const char *key, size_t len, int32_t value, int32_t *old) {
-    if (2 * (map->n + 1) > map->cap) REIN_TRY(grow_bytes(map));
+    REIN_TRY(rein_bytemap_reserve(map, map->n + 1));
     rein_bytemap_slot *slot = find_bytes(map, key, len);
     *old = slot->key ? slot->value : -1;
     if (slot->key) return REIN_OK;
@@ -67,8 +69,10 @@ int32_t rein_pairmap_get(const rein_pairmap *map, int32_t left, int32_t right) {
     return slot->used ? slot->value : -1;
 }
 
-static rein_status grow_pairs(rein_pairmap *map) {
-    rein_pairmap bigger = {.cap = map->cap ? 2 * map->cap : FIRST_CAP, .n = map->n};
+rein_status rein_pairmap_reserve(rein_pairmap *map, int64_t n) {
+    rein_pairmap bigger = {.cap = map->cap ? map->cap : FIRST_CAP, .n = map->n};
+    while (bigger.cap < 2 * n) bigger.cap *= 2;
+    if (bigger.cap == map->cap) return REIN_OK;
     REIN_TRY(rein_alloc(&bigger.slots, bigger.cap, sizeof *bigger.slots));
     for (int64_t i = 0; i < map->cap; i++) {
         const rein_pairmap_slot *slot = &map->slots[i];
@@ -80,7 +84,7 @@ static rein_status grow_pairs(rein_pairmap *map) {
 }
 
 rein_status rein_pairmap_put(rein_pairmap *map, int32_t left, int32_t right, int32_t value, int32_t *old) {
-    if (2 * (map->n + 1) > map->cap) REIN_TRY(grow_pairs(map));
+    REIN_TRY(rein_pairmap_reserve(map, map->n + 1));
     rein_pairmap_slot *slot = find_pair(map, left, right);
     *old = slot->used ? slot->value : -1;
     if (slot->used) return REIN_OK;

@@ -20,6 +20,8 @@ int32_t rein_bytemap_get(const rein_bytemap *map, const char *key, size_t len);
 /** Add a key; a key that is there keeps its value, which is then *old (else -1). `key` must outlive the map. */
 REIN_NODISCARD rein_status rein_bytemap_put(rein_bytemap *map, const char *key, size_t len, int32_t value,
                                             int32_t *old);
+/** Make room for `n` keys in all. */
+REIN_NODISCARD rein_status rein_bytemap_reserve(rein_bytemap *map, int64_t n);
 void rein_bytemap_deinit(rein_bytemap *map);
 
 typedef struct rein_pairmap_slot {
@@ -36,6 +38,7 @@ typedef struct rein_pairmap {
 int32_t rein_pairmap_get(const rein_pairmap *map, int32_t left, int32_t right);
 REIN_NODISCARD rein_status rein_pairmap_put(rein_pairmap *map, int32_t left, int32_t right, int32_t value,
                                             int32_t *old);
+REIN_NODISCARD rein_status rein_pairmap_reserve(rein_pairmap *map, int64_t n);
 void rein_pairmap_deinit(rein_pairmap *map);
 
 #endif

@@ -7,6 +7,7 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
+#include "base/json.h"
 #include "text/bytelevel.h"
 
 /* Oniguruma's \w; among numbers that are no digits only Latin-1's superscripts and fractions are in it */
@@ -64,8 +65,26 @@ static rein_status code_point(translation *t) {
     return REIN_OK;
 }
 
+/* PCRE2's \b means its own \w. \A, \z and \Z are the same. */
+static const char *assertion(char letter) {
+    switch (letter) {
+    case 'b':
+        return "(?:(?<=[" WORD_SET "])(?![" WORD_SET "])|(?<![" WORD_SET "])(?=[" WORD_SET "]))";
+    case 'B':
+        return "(?:(?<=[" WORD_SET "])(?=[" WORD_SET "])|(?<![" WORD_SET "])(?![" WORD_SET "]))";
+    case 'A':
+        return "\\A";
+    case 'z':
+        return "\\z";
+    case 'Z':
+        return "\\Z";
+    default:
+        return NULL;
+    }
+}
+
 static rein_status escape(translation *t, bool in_class) {
-    const char *replacement = NULL;
+    const char *replacement = in_class ? NULL : assertion(peek(t, 1));
     switch (peek(t, 1)) {
     case 'p':
     case 'P':
@@ -92,7 +111,7 @@ static rein_status escape(translation *t, bool in_class) {
         replacement = in_class ? NULL : "[^" WORD_SET "]";
         break;
     default:
-        if (!ispunct((unsigned char)peek(t, 1)) && !strchr(" nrtf", peek(t, 1))) break;
+        if (replacement || (!ispunct((unsigned char)peek(t, 1)) && !strchr(" nrtf", peek(t, 1)))) break;
         if (t->at + 1 == t->len) break;
         copy(t, 2);
         return REIN_OK;
@@ -167,8 +186,10 @@ static rein_status translate(translation *t) {
             REIN_TRY(repeat(t));
             break;
         case '^':
-        case '$':
-            return refuse(t, 1, "anchors are not supported");
+        case '$': /* of lines, as always in Oniguruma */
+            rein_str_printf(&t->out, "(?m:%c)", peek(t, 0));
+            t->at++;
+            break;
         default:
             copy(t, 1);
         }
@@ -181,6 +202,7 @@ static rein_status translate(translation *t) {
 
 struct rein_regex {
     pcre2_code *code;
+    bool jit;
 };
 
 struct rein_regex_scratch {
@@ -201,7 +223,6 @@ static rein_status compile(pcre2_code **out, const rein_str *pattern) {
         pcre2_get_error_message(error, (PCRE2_UCHAR *)message, sizeof message);
         return rein_fail(REIN_ERR_ARG, "pattern '%s': %s at offset %zu", pattern->data, message, offset);
     }
-    pcre2_jit_compile(*out, PCRE2_JIT_COMPLETE); /* without a JIT on this machine the interpreter does the same */
     return REIN_OK;
 }
 
@@ -215,6 +236,7 @@ rein_status rein_regex_compile(rein_regex **out, const char *pattern, size_t len
     REIN_TRY_OUT(status, translate(&t), out);
     REIN_TRY_OUT(status, rein_alloc(&regex, 1, sizeof *regex), out);
     REIN_TRY_OUT(status, compile(&regex->code, &t.out), out);
+    regex->jit = pcre2_jit_compile(regex->code, PCRE2_JIT_COMPLETE) == 0;
     *out = regex;
     regex = NULL;
 out:
@@ -250,11 +272,11 @@ void rein_regex_scratch_destroy(rein_regex_scratch *scratch) {
 rein_status rein_regex_find(rein_regex_match *out, const rein_regex *regex, rein_regex_scratch *scratch,
                             const char *text, size_t len, size_t from) {
     PCRE2_SPTR subject = (PCRE2_SPTR)text;
-    uint32_t flags = PCRE2_NO_UTF_CHECK;
-    int n = pcre2_match(regex->code, subject, len, from, flags, scratch->data, NULL);
-    /* the JIT's stack is small and fixed; the interpreter backtracks on the heap */
+    int n = PCRE2_ERROR_JIT_STACKLIMIT;
+    if (regex->jit) n = pcre2_jit_match(regex->code, subject, len, from, PCRE2_NO_UTF_CHECK, scratch->data, NULL);
+    /* the JIT's stack is small and fixed; the interpreter backtracks on the heap, and serves machines without JIT */
     if (n == PCRE2_ERROR_JIT_STACKLIMIT)
-        n = pcre2_match(regex->code, subject, len, from, flags | PCRE2_NO_JIT, scratch->data, NULL);
+        n = pcre2_match(regex->code, subject, len, from, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, scratch->data, NULL);
     if (n < 0 && n != PCRE2_ERROR_NOMATCH) {
         char message[256];
         pcre2_get_error_message(n, (PCRE2_UCHAR *)message, sizeof message);
@@ -264,4 +286,55 @@ rein_status rein_regex_find(rein_regex_match *out, const rein_regex *regex, rein
     *out = (rein_regex_match){.found = n >= 0};
     if (n >= 0) out->begin = ovector[0], out->end = ovector[1];
     return REIN_OK;
+}
+
+rein_status rein_regex_next(rein_regex_match *out, const rein_regex *regex, rein_regex_scratch *scratch,
+                            const char *text, size_t len, rein_regex_walk *walk) {
+    while (walk->from <= len) {
+        REIN_TRY(rein_regex_find(out, regex, scratch, text, len, walk->from));
+        if (!out->found) return REIN_OK;
+        bool again = out->begin == out->end && walk->any && out->end == walk->done;
+        walk->from = out->end;
+        if (out->begin == out->end) { /* step over one character before the next search */
+            do walk->from++;
+            while (walk->from < len && ((unsigned char)text[walk->from] & 0xc0) == 0x80);
+        }
+        walk->done = out->end;
+        walk->any = true;
+        if (!again) return REIN_OK;
+    }
+    out->found = false;
+    return REIN_OK;
+}
+
+/* ---- from a tokenizer.json ---- */
+
+/* A plain string as a pattern: every punctuation mark escaped. */
+static rein_status quote(rein_str *out, const char *text, size_t len) {
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] > ' ' && strchr("\\^$.[]|()?*+{}-", text[i])) rein_str_putc(out, '\\');
+        rein_str_putc(out, text[i]);
+    }
+    REIN_TRY(rein_str_check(out));
+    return REIN_OK;
+}
+
+rein_status rein_regex_parse(rein_regex **out, struct json_object *obj) {
+    struct json_object *pattern;
+    const char *text;
+    size_t len;
+    rein_str quoted = {0};
+    rein_status status;
+    REIN_TRY(rein_json_object(&pattern, obj, "pattern"));
+    if (rein_json_has(pattern, "Regex")) {
+        REIN_TRY(rein_json_string(&text, &len, pattern, "Regex"));
+        return rein_regex_compile(out, text, len);
+    }
+    REIN_TRY(rein_json_string(&text, &len, pattern, "String"));
+    if (len == 0) return rein_fail(REIN_ERR_FORMAT, "pattern.String is empty");
+    REIN_TRY_OUT(status, quote(&quoted, text, len), out);
+    REIN_TRY_OUT(status, rein_regex_compile(out, quoted.data, quoted.len), out);
+out:
+    rein_str_deinit(&quoted);
+    return status;
 }

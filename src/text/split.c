@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "text/bytelevel.h"
+
 static rein_status push(rein_pieces *pieces, rein_piece piece) {
     if (pieces->n == pieces->cap) {
         int64_t cap = pieces->cap ? 2 * pieces->cap : 64;
@@ -14,27 +16,21 @@ static rein_status push(rein_pieces *pieces, rein_piece piece) {
     return REIN_OK;
 }
 
-/* Matches and what is between them, in order. An empty match cuts, unless it directly follows a match. */
+/* Matches and what is between them, in order. */
 static rein_status cut(rein_pieces *cuts, const rein_split_step *step, rein_regex_scratch *scratch, rein_piece piece) {
-    size_t done = 0, from = 0;
-    bool any = false;
+    size_t done = 0;
+    rein_regex_walk walk = {0};
+    rein_regex_match m;
     cuts->n = 0;
-    while (from <= piece.len) {
-        rein_regex_match m;
-        REIN_TRY(rein_regex_find(&m, step->regex, scratch, piece.text, piece.len, from));
+    for (;;) {
+        REIN_TRY(rein_regex_next(&m, step->regex, scratch, piece.text, piece.len, &walk));
+        size_t end = m.found ? m.begin : piece.len;
+        if (end > done) REIN_TRY(push(cuts, (rein_piece){piece.text + done, end - done, step->invert, false}));
         if (!m.found) break;
-        from = m.end;
-        if (m.begin == m.end) { /* step over one character before the next search */
-            do from++;
-            while (from < piece.len && ((unsigned char)piece.text[from] & 0xc0) == 0x80);
-            if (any && m.end == done) continue;
-        }
-        if (m.begin > done) REIN_TRY(push(cuts, (rein_piece){piece.text + done, m.begin - done, step->invert}));
-        REIN_TRY(push(cuts, (rein_piece){piece.text + m.begin, m.end - m.begin, !step->invert}));
+        REIN_TRY(push(cuts, (rein_piece){piece.text + m.begin, m.end - m.begin, !step->invert, false}));
         done = m.end;
-        any = true;
     }
-    if (done < piece.len) REIN_TRY(push(cuts, (rein_piece){piece.text + done, piece.len - done, step->invert}));
+    if (cuts->n) cuts->data[0].at_start = piece.at_start;
     return REIN_OK;
 }
 
@@ -55,6 +51,7 @@ static void join(rein_pieces *cuts, rein_split_behavior behavior) {
         rein_piece *last = &p[backwards ? n - kept : kept - 1];
         last->len += piece.len;
         if (backwards) last->text = piece.text;
+        last->at_start |= piece.at_start;
     }
     if (backwards) memmove(p, p + n - kept, (size_t)kept * sizeof *p);
     cuts->n = kept;
@@ -72,33 +69,82 @@ static rein_status apply_regex(rein_pieces *out, const rein_split_step *step, re
     return REIN_OK;
 }
 
+static bool starts_with(rein_piece piece, const char *mark, size_t size) {
+    return piece.len >= size && memcmp(piece.text, mark, size) == 0;
+}
+
 static rein_status prefix_space(rein_pieces *out, rein_arena *arena, rein_piece piece) {
     if (piece.text[0] != ' ') {
         char *text;
         REIN_TRY(rein_arena_alloc(arena, &text, piece.len + 1));
         text[0] = ' ';
         memcpy(text + 1, piece.text, piece.len);
-        piece = (rein_piece){.text = text, .len = piece.len + 1};
+        piece.text = text;
+        piece.len++;
     }
     REIN_TRY(push(out, piece));
     return REIN_OK;
 }
 
-rein_status rein_splitter_run(const rein_splitter *splitter, rein_split_work *work, const char *text, size_t len) {
-    work->pieces.n = 0;
-    rein_arena_deinit(&work->spaced);
-    if (len == 0) return REIN_OK;
-    REIN_TRY(push(&work->pieces, (rein_piece){.text = text, .len = len}));
-    for (int s = 0; s < splitter->n_steps; s++) {
-        const rein_split_step *step = &splitter->steps[s];
-        work->next.n = 0;
-        for (int64_t i = 0; i < work->pieces.n; i++) {
-            rein_piece piece = work->pieces.data[i];
-            if (step->regex)
-                REIN_TRY(apply_regex(&work->next, step, work, piece));
-            else
-                REIN_TRY(prefix_space(&work->next, &work->spaced, piece));
+static rein_status metaspace(rein_pieces *out, const rein_split_step *step, rein_arena *arena, rein_piece piece) {
+    size_t size = strlen(step->mark), n = 0;
+    char *text;
+    bool wanted = step->prepend == REIN_PREPEND_ALWAYS || (step->prepend == REIN_PREPEND_FIRST && piece.at_start);
+    bool prepend = wanted && piece.text[0] != ' ' && !starts_with(piece, step->mark, size);
+    REIN_TRY(rein_arena_alloc(arena, &text, size * (piece.len + 1)));
+    if (prepend) memcpy(text, step->mark, n = size);
+    for (size_t i = 0; i < piece.len; i++) {
+        if (piece.text[i] == ' ') {
+            memcpy(text + n, step->mark, size);
+            n += size;
+        } else {
+            text[n++] = piece.text[i];
         }
+    }
+    piece.text = text;
+    piece.len = n;
+    REIN_TRY(push(out, piece));
+    return REIN_OK;
+}
+
+static rein_status byte_level(rein_pieces *out, rein_arena *arena, rein_piece piece) {
+    rein_str text = {0};
+    char *copy;
+    rein_bytelevel_write(&text, piece.text, piece.len);
+    rein_status status = rein_str_check(&text);
+    if (status == REIN_OK) status = rein_arena_strdup(arena, &copy, text.data, text.len);
+    if (status == REIN_OK) {
+        piece.text = copy;
+        piece.len = text.len;
+        status = push(out, piece);
+    }
+    rein_str_deinit(&text);
+    return status;
+}
+
+static rein_status apply(rein_pieces *out, const rein_split_step *step, rein_split_work *work, rein_piece piece) {
+    switch (step->kind) {
+    case REIN_SPLIT_PREFIX_SPACE:
+        return prefix_space(out, &work->rewritten, piece);
+    case REIN_SPLIT_METASPACE:
+        return metaspace(out, step, &work->rewritten, piece);
+    case REIN_SPLIT_BYTE_LEVEL:
+        return byte_level(out, &work->rewritten, piece);
+    default:
+        return apply_regex(out, step, work, piece);
+    }
+}
+
+rein_status rein_splitter_run(const rein_splitter *splitter, rein_split_work *work, const char *text, size_t len,
+                              bool at_start) {
+    work->pieces.n = 0;
+    rein_arena_deinit(&work->rewritten);
+    if (len == 0) return REIN_OK;
+    REIN_TRY(push(&work->pieces, (rein_piece){.text = text, .len = len, .at_start = at_start}));
+    for (int s = 0; s < splitter->n_steps; s++) {
+        work->next.n = 0;
+        for (int64_t i = 0; i < work->pieces.n; i++)
+            REIN_TRY(apply(&work->next, &splitter->steps[s], work, work->pieces.data[i]));
         rein_pieces done = work->pieces;
         work->pieces = work->next;
         work->next = done;
@@ -116,7 +162,7 @@ void rein_split_work_deinit(rein_split_work *work) {
     rein_free(work->pieces.data);
     rein_free(work->next.data);
     rein_free(work->cuts.data);
-    rein_arena_deinit(&work->spaced);
+    rein_arena_deinit(&work->rewritten);
     rein_regex_scratch_destroy(work->scratch);
     *work = (rein_split_work){0};
 }

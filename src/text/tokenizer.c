@@ -21,21 +21,6 @@ void rein_ids_deinit(rein_ids *ids) {
     *ids = (rein_ids){0};
 }
 
-rein_status rein_tokenizer_load(rein_tokenizer **out, const char *path) {
-    rein_str json = {0};
-    rein_arena arena = {0};
-    rein_status status;
-    char *file;
-    const char *format = rein_path_is_dir(path) ? "%s/tokenizer.json" : "%s";
-    REIN_TRY_OUT(status, rein_path_format(&arena, &file, format, path), out);
-    REIN_TRY_OUT(status, rein_file_read(&json, file), out);
-    REIN_TRY_OUT(status, rein_tokenizer_parse(out, file, json.data, json.len), out);
-out:
-    rein_str_deinit(&json);
-    rein_arena_deinit(&arena);
-    return status;
-}
-
 void rein_tokenizer_destroy(rein_tokenizer *tok) {
     if (!tok) return;
     rein_str_deinit(&tok->json);
@@ -46,7 +31,10 @@ void rein_tokenizer_destroy(rein_tokenizer *tok) {
     rein_free(tok->added[0].tokens);
     rein_free(tok->added[1].tokens);
     rein_regex_destroy(tok->word_char);
+    rein_normalizer_deinit(&tok->normalizer);
     rein_splitter_deinit(&tok->splitter);
+    rein_decoding_deinit(&tok->decoding);
+    rein_ids_deinit(&tok->frame);
     rein_free(tok->bpe.merges);
     rein_pairmap_deinit(&tok->bpe.ranks);
     rein_free(tok);
@@ -65,7 +53,7 @@ int32_t rein_tokenizer_id(const rein_tokenizer *tok, const char *token, size_t l
 }
 
 static const rein_token *token_at(const rein_tokenizer *tok, int32_t id) {
-    return id >= 0 && id < tok->n_ids && tok->tokens[id].bytes ? &tok->tokens[id] : NULL;
+    return id >= 0 && id < tok->n_ids && tok->tokens[id].text ? &tok->tokens[id] : NULL;
 }
 
 bool rein_tokenizer_is_special(const rein_tokenizer *tok, int32_t id) {
@@ -78,19 +66,5 @@ rein_status rein_tokenizer_token_bytes(const rein_tokenizer *tok, int32_t id, co
     if (!token) return rein_fail(REIN_ERR_ARG, "id %d is no token of a vocabulary of %lld", id, (long long)tok->n_ids);
     *bytes = token->bytes;
     *len = token->len;
-    return REIN_OK;
-}
-
-rein_status rein_tokenizer_decode(const rein_tokenizer *tok, const int32_t *ids, int64_t n, bool skip_special,
-                                  rein_str *out) {
-    for (int64_t i = 0; i < n; i++)
-        if (!token_at(tok, ids[i]))
-            return rein_fail(REIN_ERR_ARG, "ids[%lld] = %d is no token of a vocabulary of %lld", (long long)i, ids[i],
-                             (long long)tok->n_ids);
-    for (int64_t i = 0; i < n; i++) {
-        const rein_token *token = &tok->tokens[ids[i]];
-        if (!skip_special || !token->special) rein_str_append(out, token->bytes, token->len);
-    }
-    REIN_TRY(rein_str_check(out));
     return REIN_OK;
 }

@@ -1,9 +1,11 @@
 /*
- * Tokenizers: Hugging Face tokenizer.json (byte-level BPE) to and from bytes, and training of new ones.
+ * Tokenizers: Hugging Face tokenizer.json (BPE, byte-level or of characters with byte fallback) to and from bytes, and
+ * training of new ones.
  *
- * Ids equal those of the Python/Rust `tokenizers` package with add_special_tokens=False. What a file asks for and this
- * module does not do (a normalizer, another model or pre-tokenizer) is an error at load, never a near miss. A file's
- * `truncation`, `padding` and `post_processor` do not touch these ids: they are kept for saving and have no effect.
+ * Ids equal those of the Python/Rust `tokenizers` package. What a file asks for and this module does not do (dropout,
+ * another model) is an error at load, never a near miss. The one difference: a character without any token is an error
+ * here, where tokenizers drops it if the file names no unk_token. A file's `truncation` and `padding` are kept for
+ * saving and have no effect.
  */
 #ifndef REIN_TEXT_TOKENIZER_H
 #define REIN_TEXT_TOKENIZER_H
@@ -41,7 +43,7 @@ void rein_tokenizer_destroy(rein_tokenizer *tok);
 REIN_NODISCARD rein_status rein_tokenizer_save(const rein_tokenizer *tok, const char *path);
 
 /**
- * Text to ids.
+ * Text to ids, with add_special_tokens=False.
  *
  * Added tokens (special or not) in the text are recognised; no others are put in.
  *
@@ -53,26 +55,59 @@ REIN_NODISCARD rein_status rein_tokenizer_save(const rein_tokenizer *tok, const 
 REIN_NODISCARD rein_status rein_tokenizer_encode(const rein_tokenizer *tok, const char *text, size_t len,
                                                  rein_ids *out);
 
+/** As rein_tokenizer_encode, with add_special_tokens=True: the file's post-processor puts its tokens around. */
+REIN_NODISCARD rein_status rein_tokenizer_encode_special(const rein_tokenizer *tok, const char *text, size_t len,
+                                                         rein_ids *out);
+
+/** One per thread, for many texts with one tokenizer: remembers the ids of words that it has met. */
+typedef struct rein_encoder rein_encoder;
+
+/** Caller owns *out; `tok` must outlive it. */
+REIN_NODISCARD rein_status rein_encoder_create(rein_encoder **out, const rein_tokenizer *tok);
+void rein_encoder_destroy(rein_encoder *encoder);
+/** As rein_tokenizer_encode, or as rein_tokenizer_encode_special. */
+REIN_NODISCARD rein_status rein_encoder_encode(rein_encoder *encoder, const char *text, size_t len, bool add_special,
+                                               rein_ids *out);
+
 /**
  * Ids to bytes.
  *
  * @param      skip_special  leave out special tokens.
- * @param[out] out           bytes are appended; they may end or begin inside a UTF-8 character, as tokens do.
+ * @param[out] out           bytes are appended. Of byte-level tokens they may end or begin inside a UTF-8 character;
+ *                           tokenizers puts U+FFFD for what is no UTF-8 (so does rein_decoder).
  * @return REIN_ERR_ARG if an id is no token (names index and id; nothing is appended); REIN_ERR_MEMORY.
  */
 REIN_NODISCARD rein_status rein_tokenizer_decode(const rein_tokenizer *tok, const int32_t *ids, int64_t n,
                                                  bool skip_special, rein_str *out);
 
+/**
+ * Ids to text, one after the other: what has been written never changes, and ends with a whole character.
+ *
+ * All pieces together are the text of rein_tokenizer_decode, with U+FFFD for what is no UTF-8. Bytes of a character
+ * that is not complete wait for the next ids; so does a run of byte-fallback tokens, whose reading depends on its end.
+ */
+typedef struct rein_decoder rein_decoder;
+
+/** Caller owns *out; `tok` must outlive it. */
+REIN_NODISCARD rein_status rein_decoder_create(rein_decoder **out, const rein_tokenizer *tok, bool skip_special);
+void rein_decoder_destroy(rein_decoder *decoder);
+/** Append what has become certain to `out`. REIN_ERR_ARG if `id` is no token (nothing has changed). */
+REIN_NODISCARD rein_status rein_decoder_push(rein_decoder *decoder, int32_t id, rein_str *out);
+/** No id follows: append the rest. The decoder is as new. */
+REIN_NODISCARD rein_status rein_decoder_finish(rein_decoder *decoder, rein_str *out);
+
 /** Largest id + 1; ids below it may be unused. */
 int64_t rein_tokenizer_vocab_size(const rein_tokenizer *tok);
 
-/** Id of an added token's content, else of the vocabulary entry for these bytes; -1 if there is none. */
+/** Id of an added token's content, else of the vocabulary entry for this text, or of byte-level ones for these bytes;
+ * -1 if there is none. */
 int32_t rein_tokenizer_id(const rein_tokenizer *tok, const char *token, size_t len);
 
 /** True for an added token marked special; false for any other number. */
 bool rein_tokenizer_is_special(const rein_tokenizer *tok, int32_t id);
 
-/** Bytes that one token stands for; *bytes is borrowed from `tok`. REIN_ERR_ARG if `id` is no token. */
+/** Bytes that one token stands for between others (U+2581 is a space, <0x0A> a line feed); *bytes is borrowed from
+ * `tok`. REIN_ERR_ARG if `id` is no token. */
 REIN_NODISCARD rein_status rein_tokenizer_token_bytes(const rein_tokenizer *tok, int32_t id, const char **bytes,
                                                       size_t *len);
 
