@@ -3,12 +3,14 @@
  * whatever shared the batch; and no gradient bit depends on how the forest is cut, on threads or on the kernels.
  */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "gen/generate.h"
 #include "model/leaf.h"
 #include "tiny_model.h"
+#include "train/group.h"
 
 enum { PROMPTS = 8, GROUP = 8, NEW = 20, MAX_PROMPT = 300 };
 
@@ -38,35 +40,25 @@ static void sample(sampled *s, const rein_model *m, const rein_gen_options *o) {
 typedef struct scored {
     rein_forest forest;
     rein_forest_plan plan;
-    int64_t *kept_first, *tok_of; /* tok_of[sequence]: its first token */
-    int32_t *kept;
+    int64_t *tok_of; /* tok_of[sequence]: its first token */
+    rein_kept *kept;
 } scored;
 
 static void build(scored *out, const sampled *s, bool shared, int64_t microbatch) {
     *out = (scored){0};
     uint8_t want[MAX_PROMPT + NEW];
-    int64_t n_kept = 0;
     OK(rein_alloc(&out->tok_of, s->gen.n_seq, sizeof *out->tok_of));
-    for (int64_t q = 0; q < s->gen.n_seq; q++) n_kept += s->gen.seq[q].kept_first[s->gen.seq[q].n];
-    OK(rein_alloc(&out->kept, n_kept + 1, sizeof *out->kept));
-    OK(rein_alloc(&out->kept_first, 100000, sizeof *out->kept_first));
-    int64_t root = -1, at = 0, filled = 0;
+    OK(rein_alloc(&out->kept, 100000, sizeof *out->kept));
+    memset(want, 1, sizeof want);
+    int64_t root = -1;
     for (int64_t q = 0; q < s->gen.n_seq; q++) {
         const rein_gen_sequence *seq = &s->gen.seq[q];
         const rein_gen_prompt *p = &s->prompt[seq->prompt];
         if (!shared || seq->sample == 0) OK(rein_forest_add(&out->forest, -1, p->ids, NULL, p->n, &root));
-        memset(want, 1, sizeof want);
         out->tok_of[q] = out->forest.n_tok;
         OK(rein_forest_add(&out->forest, root, seq->ids, want, seq->n, NULL));
-        for (; filled < out->tok_of[q]; filled++) out->kept_first[filled] = at;
-        for (int64_t t = 0; t < seq->n; t++) {
-            out->kept_first[filled++] = at;
-            int64_t n = seq->kept_first[t + 1] - seq->kept_first[t];
-            if (n) memcpy(out->kept + at, s->gen.kept_of[q] + seq->kept_first[t], (size_t)n * sizeof *out->kept);
-            at += n;
-        }
+        memcpy(out->kept + out->tok_of[q], seq->kept, (size_t)seq->n * sizeof *seq->kept);
     }
-    out->kept_first[filled] = at;
     OK(rein_forest_plan_make(&out->plan, &out->forest, microbatch));
 }
 
@@ -75,14 +67,13 @@ static void drop(scored *s) {
     rein_forest_deinit(&s->forest);
     rein_free(s->tok_of);
     rein_free(s->kept);
-    rein_free(s->kept_first);
 }
 
 static void compare_all(const sampled *s, const rein_model *m, double temperature, bool shared, int64_t microbatch) {
     scored f;
     rein_leaf leaf;
     build(&f, s, shared, microbatch);
-    rein_leaf_sampling how = {.temperature = (float)temperature, .kept_first = f.kept_first, .kept = f.kept};
+    rein_leaf_sampling how = {.temperature = (float)temperature, .kept = f.kept};
     float *logp;
     OK(rein_alloc(&logp, f.forest.n_tok, sizeof *logp));
     OK(rein_leaf_init(&leaf, m));
@@ -163,6 +154,196 @@ static void sampler_is_the_trainer(void **state) {
         }
     }
     rein_free(s);
+    rein_model_destroy(m);
+    rein_device_close(dev);
+}
+
+/* Constrained and banned tokens shrink the set that is drawn from; the trainer draws from the same. */
+static void constrained_sampler_is_the_trainer(void **state) {
+    (void)state;
+    static const int64_t batch[] = {1, 64};
+    static const char *const special[] = {"<pad>", "<end>"}, *const regex = "\\{\"(a|bc){2,6}\": [0-9]{1,4}\\}",
+                      *const text = "{\"abc\": 0123456789} {\"bc\": 10}";
+    size_t len = strlen(text);
+    int32_t end = 1, banned[] = {5};
+    rein_phrase bad = {banned, 1, 0};
+    rein_device *dev;
+    rein_tokenizer *tok;
+    rein_bpe_options bpe = {.vocab_size = 40, .special = special, .n_special = 2};
+    OK(rein_device_open_cpu(&dev, NULL, 2));
+    OK(rein_tokenizer_train(&tok, &bpe, &text, &len, 1));
+    rein_model *m = tiny_model(dev, 3);
+    rein_vocabulary v = {.tokenizer = tok, .V = m->cfg.V, .end = &end, .n_end = 1};
+    sampled *s;
+    OK(rein_alloc(&s, 1, sizeof *s));
+    for (size_t b = 0; b < 2 * REIN_COUNT(batch); b++) {
+        bool cut = b >= REIN_COUNT(batch);
+        int64_t whole = 0;
+        rein_grammar *g;
+        OK(rein_grammar_open_regex(&g, regex, strlen(regex), &v));
+        rein_gen_options o = {.sampling = {.temperature = 1.3, .top_p = cut ? 0.8 : 1}, .max_new_tokens = NEW, .seed = 5,
+                              .max_batch = batch[b % REIN_COUNT(batch)], .stream = REIN_STREAM_SAMPLE, .eos = &end,
+                              .n_eos = 1, .tokenizer = tok, .grammar = g,
+                              .processing = {.min_new_tokens = 4, .bad_words = &bad, .n_bad_words = cut}};
+        sample(s, m, &o);
+        assert_null(s->gen.not_for_training);
+        for (int64_t q = 0; q < s->gen.n_seq; q++) {
+            const rein_gen_sequence *seq = &s->gen.seq[q];
+            for (int64_t t = 0; t < seq->n; t++) {
+                assert_in_range(seq->kept[t].n, 1, 40);
+                assert_true(seq->logp[t] >= seq->logp_full[t]); /* fewer tokens share the probability */
+            }
+            if (seq->finish != REIN_FINISH_EOS) continue;
+            rein_str out = {0};
+            int number, used = 0;
+            OK(rein_gen_text(&out, seq, &o, true, false));
+            char *close = strchr(out.data, '\"') + 1;
+            close += strspn(close, "abc");
+            if (sscanf(close, "\": %d}%n", &number, &used) != 1 || close[used]) fail_msg("'%s'", out.data);
+            rein_str_deinit(&out);
+            whole++;
+        }
+        assert_true(whole > s->gen.n_seq / 2);
+        compare_all(s, m, 1.3, true, 0);
+        compare_all(s, m, 1.3, false, 300);
+        rein_gen_deinit(&s->gen);
+        rein_grammar_close(g);
+    }
+    rein_free(s);
+    rein_tokenizer_destroy(tok);
+    rein_model_destroy(m);
+    rein_device_close(dev);
+}
+
+/* Penalties change logits: recorded are the log-probs of what was sampled from, and training is told to refuse. */
+static void penalties_are_not_for_training(void **state) {
+    (void)state;
+    rein_device *dev;
+    OK(rein_device_open_cpu(&dev, NULL, 2));
+    rein_model *m = tiny_model(dev, 3);
+    sampled *s;
+    OK(rein_alloc(&s, 1, sizeof *s));
+    rein_gen_options o = {.sampling = {.temperature = 1, .top_p = 1}, .processing = {.presence_penalty = 1e6}, .max_batch = 9,
+                          .max_new_tokens = NEW, .seed = 5, .stream = REIN_STREAM_SAMPLE};
+    sample(s, m, &o);
+    assert_string_equal(s->gen.not_for_training, "frequency_penalty or presence_penalty");
+    for (int64_t q = 0; q < s->gen.n_seq; q++) {
+        const rein_gen_sequence *seq = &s->gen.seq[q];
+        bool seen[67] = {false};
+        assert_true(seq->logp[0] == seq->logp_full[0]); /* nothing to penalise yet */
+        for (int64_t t = 0; t < seq->n; t++) {
+            assert_false(seen[seq->ids[t]]);
+            seen[seq->ids[t]] = true;
+            if (t > 0) assert_true(seq->logp[t] > seq->logp_full[t]);
+        }
+    }
+    rein_rollouts r = {.P = PROMPTS, .G = GROUP, .gen = s->gen};
+    rein_group_batch b;
+    FAILS_WITH(REIN_ERR_ARG, rein_group_batch_make(&b, &r, 1, 0));
+    assert_non_null(strstr(rein_error_message(), "presence_penalty"));
+    rein_gen_deinit(&s->gen);
+    o.processing = (rein_processing){0};
+    o.sampling.top_k = 5;
+    o.forget_kept = true;
+    sample(s, m, &o);
+    r.gen = s->gen;
+    FAILS_WITH(REIN_ERR_ARG, rein_group_batch_make(&b, &r, 1, 0));
+    rein_gen_deinit(&s->gen);
+    rein_free(s);
+    rein_model_destroy(m);
+    rein_device_close(dev);
+}
+
+/* ---- every token is told, and the listener may end a sequence ---- */
+
+typedef struct listener {
+    int32_t heard[PROMPTS * GROUP][NEW];
+    int64_t n[PROMPTS * GROUP];
+} listener;
+
+static bool hear(void *user, int64_t seq, int32_t id) {
+    listener *l = user;
+    l->heard[seq][l->n[seq]++] = id;
+    return seq % 2 == 1 && l->n[seq] == 3;
+}
+
+static void listeners_hear_every_token(void **state) {
+    (void)state;
+    static listener l;
+    rein_device *dev;
+    OK(rein_device_open_cpu(&dev, NULL, 2));
+    rein_model *m = tiny_model(dev, 3);
+    sampled *s;
+    OK(rein_alloc(&s, 1, sizeof *s));
+    rein_gen_options o = {.sampling = {.temperature = 1, .top_p = 1}, .max_batch = 9, .max_new_tokens = 6, .seed = 5,
+                          .stream = REIN_STREAM_SAMPLE, .on_token = hear, .on_token_user = &l};
+    sample(s, m, &o);
+    for (int64_t q = 0; q < s->gen.n_seq; q++) {
+        assert_int_equal(s->gen.seq[q].n, q % 2 ? 3 : 6);
+        assert_int_equal(l.n[q], s->gen.seq[q].n);
+        assert_memory_equal(l.heard[q], s->gen.seq[q].ids, (size_t)l.n[q] * sizeof(int32_t));
+        assert_int_equal(s->gen.seq[q].finish, q % 2 ? REIN_FINISH_STOP : REIN_FINISH_LENGTH);
+    }
+    rein_gen_deinit(&s->gen);
+    rein_free(s);
+    rein_model_destroy(m);
+    rein_device_close(dev);
+}
+
+/* A text that is forced, cut by stop strings, of which the first in the text counts, and by stop ids. */
+static void stops_cut_the_text(void **state) {
+    (void)state;
+    static const char *const special[] = {"<pad>", "<end>"}, *const text = "abcd", *const one[] = {"x", "cda"},
+                      *const two[] = {"da", "bc"};
+    const struct {
+        const char *const *stop;
+        int64_t n_stop, least;
+        const char *without, *with;
+    } how[] = {{one, 2, 0, "ab", "abcda"}, {two, 2, 0, "a", "abc"}, {two, 2, 4, "abc", "abcda"}, {NULL, 0, 0, "abcdabcd", "abcdabcd"}};
+    size_t len = strlen(text);
+    int32_t end = 1;
+    rein_device *dev;
+    rein_tokenizer *tok;
+    rein_bpe_options bpe = {.vocab_size = 6, .special = special, .n_special = 2};
+    OK(rein_device_open_cpu(&dev, NULL, 1));
+    OK(rein_tokenizer_train(&tok, &bpe, &text, &len, 1));
+    rein_model *m = tiny_model(dev, 3);
+    rein_vocabulary v = {.tokenizer = tok, .V = m->cfg.V, .end = &end, .n_end = 1};
+    sampled *s;
+    rein_grammar *g;
+    OK(rein_alloc(&s, 1, sizeof *s));
+    OK(rein_grammar_open_regex(&g, "(abcd){2}", 9, &v));
+    rein_gen_options o = {.sampling = {.temperature = 1, .top_p = 1}, .max_batch = 64, .max_new_tokens = NEW, .eos = &end,
+                          .n_eos = 1, .stream = REIN_STREAM_SAMPLE, .tokenizer = tok, .grammar = g};
+    for (size_t h = 0; h < REIN_COUNT(how); h++) {
+        o.stop = how[h].stop;
+        o.n_stop = how[h].n_stop;
+        o.processing.min_new_tokens = how[h].least;
+        sample(s, m, &o);
+        for (int64_t q = 0; q < s->gen.n_seq; q++) {
+            rein_str out = {0};
+            OK(rein_gen_text(&out, &s->gen.seq[q], &o, true, false));
+            assert_string_equal(out.data, how[h].without);
+            rein_str_clear(&out);
+            OK(rein_gen_text(&out, &s->gen.seq[q], &o, true, true));
+            assert_string_equal(out.data, how[h].with);
+            assert_int_equal(s->gen.seq[q].finish, how[h].stop ? REIN_FINISH_STOP : REIN_FINISH_EOS);
+            rein_str_deinit(&out);
+        }
+        rein_gen_deinit(&s->gen);
+    }
+    int32_t c = rein_tokenizer_id(tok, "c", 1);
+    o.stop_ids = &c;
+    o.n_stop_ids = 1;
+    sample(s, m, &o);
+    for (int64_t q = 0; q < s->gen.n_seq; q++) {
+        assert_int_equal(s->gen.seq[q].n, 3);
+        assert_int_equal(s->gen.seq[q].finish, REIN_FINISH_STOP);
+    }
+    rein_gen_deinit(&s->gen);
+    rein_grammar_close(g);
+    rein_free(s);
+    rein_tokenizer_destroy(tok);
     rein_model_destroy(m);
     rein_device_close(dev);
 }
@@ -384,7 +565,9 @@ static void gradient_matches_differences(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sampler_is_the_trainer), cmocka_unit_test(gradient_bits_do_not_depend_on_the_way),
+        cmocka_unit_test(sampler_is_the_trainer), cmocka_unit_test(constrained_sampler_is_the_trainer),
+        cmocka_unit_test(penalties_are_not_for_training),
+        cmocka_unit_test(listeners_hear_every_token), cmocka_unit_test(stops_cut_the_text), cmocka_unit_test(gradient_bits_do_not_depend_on_the_way),
         cmocka_unit_test(sharing_changes_no_bit), cmocka_unit_test(continuations_sum_to_one),
         cmocka_unit_test(gradient_matches_differences)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -189,7 +189,7 @@ static void rewards_follow_their_prompts(void **state) {
         .tokenizer = tok,
         .env = &env.env,
         .G = 2,
-        .gen = {.sampling = {0, 0, 1, 0}, .max_new_tokens = 8, .max_batch = 3, .eos = &eos, .n_eos = 1}};
+        .gen = {.sampling = {.top_p = 1}, .max_new_tokens = 8, .max_batch = 3, .eos = &eos, .n_eos = 1}};
     for (int p = 0; p < P; p++) OK(digits_task(&env.env, 0, REIN_SPLIT_TRAIN, p, &task[p]));
     for (int p = 0; p < P; p++) turned[p] = task[(p + 2) % P];
     OK(rein_rollouts_collect(&a, &setup, task, P, NULL, NULL));

@@ -3,15 +3,16 @@
 
 #include "base/json.h"
 #include "cli/commands.h"
+#include "cli/generate_lists.h"
 #include "cli/model.h"
 #include "cli/progress.h"
 #include "gen/generate.h"
 
 typedef struct values {
-    const char *model, *prompt, *input, *stop;
-    int64_t max_new_tokens, top_k, seed, max_batch, samples;
-    double temperature, top_p, min_p;
-    bool ignore_eos;
+    const char *model, *prompt, *input, *stop, *stop_ids, *bad_words, *logit_bias, *suppress, *regex, *json_schema;
+    int64_t max_new_tokens, min_new_tokens, min_length, top_k, no_repeat, seed, max_batch, samples;
+    double temperature, top_p, min_p, typical_p, epsilon_cutoff, eta_cutoff, repetition, presence, frequency;
+    bool ignore_eos, with_stop;
 } values;
 
 static const rein_option options[] = {
@@ -25,9 +26,39 @@ static const rein_option options[] = {
     {"top_k", REIN_OPT_INT, offsetof(values, top_k), "0", 0, 1 << 24, NULL, "keep the most probable k; 0: all", NULL},
     {"top_p", REIN_OPT_FLOAT, offsetof(values, top_p), "1", 0.000001, 1, NULL, "keep the smallest set with this probability", NULL},
     {"min_p", REIN_OPT_FLOAT, offsetof(values, min_p), "0", 0, 1, NULL, "keep tokens with this share of the best one's", NULL},
+    {"typical_p", REIN_OPT_FLOAT, offsetof(values, typical_p), "1", 0.000001, 1, NULL,
+     "keep the tokens nearest to the expected information, up to this probability", NULL},
+    {"epsilon_cutoff", REIN_OPT_FLOAT, offsetof(values, epsilon_cutoff), "0", 0, 0.999999, NULL,
+     "keep tokens with this probability", NULL},
+    {"eta_cutoff", REIN_OPT_FLOAT, offsetof(values, eta_cutoff), "0", 0, 0.999999, NULL,
+     "the same, less where the entropy is high", NULL},
+    {"repetition_penalty", REIN_OPT_FLOAT, offsetof(values, repetition), "1", 0.000001, 1e6, NULL,
+     "above 1 discourages tokens of prompt and completion", NULL},
+    {"presence_penalty", REIN_OPT_FLOAT, offsetof(values, presence), "0", -1e6, 1e6, NULL,
+     "taken off the logits of the completion's tokens", NULL},
+    {"frequency_penalty", REIN_OPT_FLOAT, offsetof(values, frequency), "0", -1e6, 1e6, NULL,
+     "the same, for each time", NULL},
+    {"no_repeat_ngram_size", REIN_OPT_INT, offsetof(values, no_repeat), "0", 0, 1 << 20, NULL,
+     "no so many tokens in a row twice; 0: off", NULL},
+    {"bad_words", REIN_OPT_STRING, offsetof(values, bad_words), NULL, 0, 0, NULL,
+     "never written: a text, or a JSON list of texts and of lists of ids", "LIST"},
+    {"suppress_tokens", REIN_OPT_STRING, offsetof(values, suppress), NULL, 0, 0, NULL, "ids never chosen", "N,N..."},
+    {"logit_bias", REIN_OPT_STRING, offsetof(values, logit_bias), NULL, 0, 0, NULL,
+     "added to logits: {\"id\":bias,..} or [[[id,..],bias],..]; -1e39 bans", "JSON"},
+    {"min_new_tokens", REIN_OPT_INT, offsetof(values, min_new_tokens), "0", 0, 1 << 20, NULL,
+     "no end token or stop string before so many", NULL},
+    {"min_length", REIN_OPT_INT, offsetof(values, min_length), "0", 0, 1 << 20, NULL,
+     "no end token before prompt and completion have so many", NULL},
+    {"regex", REIN_OPT_STRING, offsetof(values, regex), NULL, 0, 0, NULL, "completions match this expression as a whole", "REGEX"},
+    {"json_schema", REIN_OPT_STRING, offsetof(values, json_schema), NULL, 0, 0, NULL,
+     "completions are JSON that this JSON Schema allows", "FILE"},
     {"seed", REIN_OPT_INT, offsetof(values, seed), "42", 0, 9007199254740992, NULL, "of the draws", NULL},
     {"num_samples", REIN_OPT_INT, offsetof(values, samples), "1", 1, 1 << 20, NULL, "completions of each prompt", NULL},
-    {"stop", REIN_OPT_STRING, offsetof(values, stop), NULL, 0, 0, NULL, "end when this text appears", "TEXT"},
+    {"stop", REIN_OPT_STRING, offsetof(values, stop), NULL, 0, 0, NULL,
+     "end when this text appears; several as a JSON list", "TEXT"},
+    {"include_stop_str_in_output", REIN_OPT_BOOL, offsetof(values, with_stop), "false", 0, 0, NULL,
+     "leave the stop string in the text", NULL},
+    {"stop_token_ids", REIN_OPT_STRING, offsetof(values, stop_ids), NULL, 0, 0, NULL, "ids that end a completion", "N,N..."},
     {"ignore_eos", REIN_OPT_BOOL, offsetof(values, ignore_eos), "false", 0, 0, NULL, "go on after an end token", NULL},
     {"max_batch", REIN_OPT_INT, offsetof(values, max_batch), "64", 1, 1 << 16, NULL,
      "sequences decoded together; never changes a result", NULL},
@@ -99,11 +130,12 @@ static rein_status print_json(FILE *out, const rein_ids *prompt, const rein_gen_
     return status;
 }
 
-static rein_status print_all(const rein_cli *cli, const rein_cli_model *m, const prompts *p, const rein_gen *gen) {
+static rein_status print_all(const rein_cli *cli, const rein_cli_model *m, const prompts *p, const rein_gen *gen,
+                             const rein_gen_options *o, bool with_stop) {
     for (int64_t i = 0; i < gen->n_seq; i++) {
         rein_str text = {0};
         rein_status status = REIN_OK;
-        if (m->tokenizer) status = rein_tokenizer_decode(m->tokenizer, gen->seq[i].ids, gen->seq[i].n, true, &text);
+        if (m->tokenizer) status = rein_gen_text(&text, &gen->seq[i], o, true, with_stop);
         if (status == REIN_OK && (cli->json || !m->tokenizer))
             status = print_json(cli->out, &p->ids[gen->seq[i].prompt], &gen->seq[i], &text);
         else if (status == REIN_OK)
@@ -133,25 +165,65 @@ static int64_t longest(const values *v, const prompts *p, const rein_model *m) {
     return room < DEFAULT ? room : DEFAULT;
 }
 
-static rein_status generate(const rein_cli *cli, const rein_cli_model *m, const prompts *p, const values *v) {
+/* The lists among the options. */
+static rein_status read_lists(rein_gen_options *o, rein_generate_lists *l, const values *v) {
+    rein_processing *p = &o->processing;
+    REIN_TRY(rein_list_texts(l, "stop", v->stop, &o->stop, &o->n_stop));
+    REIN_TRY(rein_list_ids(l, "stop_token_ids", v->stop_ids, &o->stop_ids, &o->n_stop_ids));
+    REIN_TRY(rein_list_words(l, "bad_words", v->bad_words, &p->bad_words, &p->n_bad_words));
+    REIN_TRY(rein_list_ids(l, "suppress_tokens", v->suppress, &p->suppress, &p->n_suppress));
+    return rein_list_biases(l, "logit_bias", v->logit_bias, &p->bias, &p->n_bias);
+}
+
+static rein_status open_grammar(rein_gen_options *o, const rein_cli_model *m, const values *v) {
+    rein_vocabulary vocabulary = {.tokenizer = m->tokenizer, .V = m->model->cfg.V, .end = o->eos, .n_end = o->n_eos};
+    struct json_object *schema;
+    if (v->regex && v->json_schema) return rein_fail(REIN_ERR_USAGE, "give --regex or --json_schema, not both");
+    if (v->regex) {
+        rein_status status = rein_grammar_open_regex(&o->grammar, v->regex, strlen(v->regex), &vocabulary);
+        return status == REIN_OK ? REIN_OK : rein_error_prefix(status, "--regex");
+    }
+    if (!v->json_schema) return REIN_OK;
+    REIN_TRY(rein_json_load(&schema, v->json_schema));
+    rein_status status = rein_grammar_open_schema(&o->grammar, schema, &vocabulary);
+    json_object_put(schema);
+    return status == REIN_OK ? REIN_OK : rein_error_prefix(status, "%s", v->json_schema);
+}
+
+static rein_status sample_all(const rein_cli *cli, const rein_cli_model *m, const prompts *p, const values *v,
+                              const rein_gen_options *o) {
     rein_gen_prompt *list = NULL;
     rein_gen gen = {0};
-    const char *stop[] = {v->stop};
-    int32_t eos[REIN_MAX_EOS];
-    for (int i = 0; i < m->model->cfg.n_eos; i++) eos[i] = (int32_t)m->model->cfg.eos_id[i];
-    rein_gen_options o = {.sampling = {v->temperature, v->top_k, v->top_p, v->min_p},
-                          .max_new_tokens = longest(v, p, m->model), .max_batch = v->max_batch, .seed = (uint64_t)v->seed,
-                          .stream = REIN_STREAM_SAMPLE, .eos = eos, .n_eos = v->ignore_eos ? 0 : m->model->cfg.n_eos,
-                          .stop = stop, .n_stop = v->stop ? 1 : 0, .tokenizer = m->tokenizer};
     REIN_TRY(rein_alloc(&list, p->n, sizeof *list));
     for (int64_t i = 0; i < p->n; i++)
         list[i] = (rein_gen_prompt){p->ids[i].data, p->ids[i].n, (uint32_t)i, (uint32_t)v->samples};
     rein_progress_begin("generate", 0, p->n * v->samples);
-    rein_status status = rein_generate(&gen, m->model, list, p->n, &o, progress, NULL);
+    rein_status status = rein_generate(&gen, m->model, list, p->n, o, progress, NULL);
     rein_progress_end();
-    if (status == REIN_OK) status = print_all(cli, m, p, &gen);
+    if (status == REIN_OK) status = print_all(cli, m, p, &gen, o, v->with_stop);
     rein_gen_deinit(&gen);
     rein_free(list);
+    return status;
+}
+
+static rein_status generate(const rein_cli *cli, const rein_cli_model *m, const prompts *p, const values *v) {
+    rein_generate_lists lists = {.tokenizer = m->tokenizer};
+    int32_t eos[REIN_MAX_EOS];
+    for (int i = 0; i < m->model->cfg.n_eos; i++) eos[i] = (int32_t)m->model->cfg.eos_id[i];
+    rein_gen_options o = {
+        .sampling = {.temperature = v->temperature, .top_k = v->top_k, .top_p = v->top_p, .min_p = v->min_p,
+                     .typical_p = v->typical_p, .epsilon_cutoff = v->epsilon_cutoff, .eta_cutoff = v->eta_cutoff},
+        .processing = {.repetition_penalty = v->repetition, .presence_penalty = v->presence,
+                       .frequency_penalty = v->frequency, .no_repeat_ngram_size = v->no_repeat,
+                       .min_new_tokens = v->min_new_tokens, .min_length = v->min_length},
+        .max_new_tokens = longest(v, p, m->model), .max_batch = v->max_batch, .seed = (uint64_t)v->seed,
+        .stream = REIN_STREAM_SAMPLE, .eos = eos, .n_eos = v->ignore_eos ? 0 : m->model->cfg.n_eos,
+        .tokenizer = m->tokenizer, .forget_kept = true};
+    rein_status status = read_lists(&o, &lists, v);
+    if (status == REIN_OK) status = open_grammar(&o, m, v);
+    if (status == REIN_OK) status = sample_all(cli, m, p, v, &o);
+    rein_grammar_close(o.grammar);
+    rein_generate_lists_deinit(&lists);
     return status;
 }
 

@@ -2,10 +2,9 @@
 #include "gen/generate.h"
 
 #include <math.h>
-#include <omp.h>
 #include <string.h>
 
-#include "model/leaf.h"
+#include "gen/engine.h"
 
 enum { PREFILL_ROWS = 4096 };
 
@@ -13,48 +12,15 @@ const char *rein_finish_name(rein_finish f) {
     return f == REIN_FINISH_EOS ? "eos" : f == REIN_FINISH_STOP ? "stop" : "length";
 }
 
-/* A prompt while any of its sequences is alive. */
-typedef struct prompt_state {
-    float *kv;      /* its segment's memory; NULL before prefill and after its last sequence */
-    float *logits;  /* (V) at its last token */
-    rein_seg seg;
-    int64_t alive;  /* sequences that have not finished */
-} prompt_state;
-
-typedef struct slot {
-    int64_t seq; /* -1: free */
-    float *kv;
-    rein_seg path[2]; /* prompt, own tokens */
-    rein_str tail;    /* text so far, for stop strings */
-} slot;
-
-typedef struct engine {
-    rein_gen *gen;
-    const rein_model *model;
-    const rein_gen_prompt *prompt;
-    const rein_gen_options *opt;
-    prompt_state *ps;
-    slot *slot;
-    int64_t n_slot, next, done, tokens;
-    rein_pass pass;
-    rein_batch batch;
-    int64_t *row;       /* (n_slot) rows of the batch to read */
-    int64_t *which;     /* (n_slot) slot of each row */
-    rein_read *read;    /* (n_slot) */
-    float *value;       /* (2, n_slot) log-probs, and the op's (2, n_slot) stat behind */
-    float *terms;              /* (threads, V) */
-    rein_candidate *order;     /* (threads, V) if the options truncate */
-    int32_t *kept;      /* (n_slot, V) */
-    int64_t *n_kept;    /* (n_slot) */
-    int32_t *chosen;    /* (n_slot) */
-} engine;
-
 /* ---- set-up ---- */
 
 static rein_status check(const rein_model *m, const rein_gen_prompt *p, int64_t n, const rein_gen_options *o) {
     if (o->max_new_tokens < 1) return rein_fail(REIN_ERR_ARG, "max_new_tokens %lld: must be at least 1", (long long)o->max_new_tokens);
     if (o->n_stop > 0 && !o->tokenizer)
         return rein_fail(REIN_ERR_ARG, "stop strings need a tokenizer; this model has none");
+    for (int64_t i = 0; i < o->n_stop; i++)
+        if (!o->stop[i][0]) return rein_fail(REIN_ERR_ARG, "stop string %lld is empty", (long long)i);
+    REIN_TRY(rein_processing_check(&o->processing, m->cfg.V));
     for (int64_t i = 0; i < n; i++) {
         if (p[i].n < 1 || p[i].samples < 1) return rein_fail(REIN_ERR_ARG, "prompt %lld is empty", (long long)i);
         if (p[i].n + o->max_new_tokens > m->n_pos)
@@ -73,15 +39,14 @@ static rein_status make_sequences(engine *e, int64_t n_prompts) {
     int64_t most = e->opt->max_new_tokens, n = 0;
     for (int64_t i = 0; i < n_prompts; i++) n += e->prompt[i].samples;
     REIN_TRY(rein_arena_alloc(&g->arena, &g->seq, (size_t)n * sizeof *g->seq));
-    REIN_TRY(rein_arena_alloc(&g->arena, &g->kept_of, (size_t)n * sizeof *g->kept_of));
     for (int64_t i = 0; i < n_prompts; i++)
         for (uint32_t k = 0; k < e->prompt[i].samples; k++) {
             rein_gen_sequence *s = &g->seq[g->n_seq++];
-            *s = (rein_gen_sequence){.prompt = i, .sample = k};
+            *s = (rein_gen_sequence){.prompt = i, .sample = k, .stop = -1};
             REIN_TRY(rein_arena_alloc(&g->arena, &s->ids, (size_t)most * sizeof *s->ids));
             REIN_TRY(rein_arena_alloc(&g->arena, &s->logp, (size_t)most * sizeof *s->logp));
             REIN_TRY(rein_arena_alloc(&g->arena, &s->logp_full, (size_t)most * sizeof *s->logp));
-            REIN_TRY(rein_arena_alloc(&g->arena, &s->kept_first, (size_t)(most + 1) * sizeof *s->kept_first));
+            REIN_TRY(rein_arena_alloc(&g->arena, &s->kept, (size_t)most * sizeof *s->kept));
             for (int64_t t = 0; t < most; t++) s->logp[t] = s->logp_full[t] = NAN;
         }
     return REIN_OK;
@@ -89,7 +54,7 @@ static rein_status make_sequences(engine *e, int64_t n_prompts) {
 
 static rein_status make_slots(engine *e, int64_t n_prompts) {
     const rein_model *m = e->model;
-    int64_t V = m->cfg.V, panels = 1;
+    int64_t panels = 1;
     e->n_slot = e->gen->n_seq < e->opt->max_batch ? e->gen->n_seq : e->opt->max_batch;
     for (int64_t i = 0; i < n_prompts; i++) {
         int64_t need = rein_seg_panels(e->prompt[i].n, e->opt->max_new_tokens);
@@ -104,14 +69,7 @@ static rein_status make_slots(engine *e, int64_t n_prompts) {
     REIN_TRY(rein_alloc(&e->row, e->n_slot, sizeof *e->row));
     REIN_TRY(rein_alloc(&e->which, e->n_slot, sizeof *e->which));
     REIN_TRY(rein_alloc(&e->read, e->n_slot, sizeof *e->read));
-    REIN_TRY(rein_alloc(&e->value, 3 * e->n_slot, sizeof *e->value));
-    REIN_TRY(rein_alloc(&e->terms, m->dev->threads * V, sizeof *e->terms));
-    if (rein_sampling_truncates(&e->opt->sampling)) {
-        REIN_TRY(rein_alloc(&e->order, m->dev->threads * V, sizeof *e->order));
-        REIN_TRY(rein_alloc(&e->kept, e->n_slot * V, sizeof *e->kept));
-    }
-    REIN_TRY(rein_alloc(&e->n_kept, e->n_slot, sizeof *e->n_kept));
-    REIN_TRY(rein_alloc(&e->chosen, e->n_slot, sizeof *e->chosen));
+    REIN_TRY(rein_choose_init(e));
     for (int64_t i = 0; i < n_prompts; i++) e->ps[i].alive = e->prompt[i].samples;
     return rein_pass_init(&e->pass, m, false);
 }
@@ -130,12 +88,7 @@ static void engine_deinit(engine *e, int64_t n_prompts) {
     rein_free(e->row);
     rein_free(e->which);
     rein_free(e->read);
-    rein_free(e->value);
-    rein_free(e->terms);
-    rein_free(e->order);
-    rein_free(e->kept);
-    rein_free(e->n_kept);
-    rein_free(e->chosen);
+    rein_choose_deinit(e);
     rein_pass_deinit(&e->pass);
     rein_batch_deinit(&e->batch);
 }
@@ -188,112 +141,12 @@ static rein_status prefill(engine *e, int64_t first, int64_t last) {
     return REIN_OK;
 }
 
-/* ---- choosing ---- */
-
-static bool all_finite(const float *x, int64_t n) {
-    float worst = 0; /* stays 0: any number times 0 is 0 unless it is not finite */
-    for (int64_t i = 0; i < n; i++) worst += x[i] * 0.0f;
-    return worst == 0.0f;
-}
-
-/* Sample one token for each of n sequences from its row of logits; e->which and e->read[].row are set. */
-static rein_status choose(engine *e, const float *logits, int64_t n) {
-    const rein_gen_options *o = e->opt;
-    int64_t V = e->model->cfg.V;
-    int bad = 0;
-#pragma omp parallel for schedule(static) num_threads(e->model->dev->threads) reduction(| : bad)
-    for (int64_t i = 0; i < n; i++) {
-        const rein_gen_sequence *s = &e->gen->seq[e->slot[e->which[i]].seq];
-        const float *row = logits + e->read[i].row * V;
-        if (!all_finite(row, V)) {
-            bad = 1;
-            continue;
-        }
-        double u = rein_random_uniform(o->seed, o->stream, o->step, e->prompt[s->prompt].id, s->sample, (uint32_t)s->n);
-        int64_t mine = omp_get_thread_num() * V;
-        e->chosen[i] = rein_sample(e->model->dev->ops, row, V, &o->sampling, u, e->terms + mine,
-                                   e->order ? e->order + mine : NULL, e->kept ? e->kept + i * V : NULL, &e->n_kept[i]);
-    }
-    return bad ? rein_fail(REIN_ERR_NUMERIC, "a logit is not finite; the model's weights are damaged or diverged")
-               : REIN_OK;
-}
-
-/* Record the chosen tokens' log-probs: of the distribution sampled from, and after temperature only. */
-static void record(engine *e, const float *logits, int64_t n) {
-    rein_device *dev = e->model->dev;
-    double t = e->opt->sampling.temperature;
-    float *full = e->value, *stat = e->value + n;
-    for (int64_t i = 0; i < n; i++) {
-        e->read[i].target = e->chosen[i];
-        e->read[i].temperature = t > 0 ? (float)t : 1.0f;
-        e->read[i].n_kept = 0;
-    }
-    dev->ops->logprob(dev, full, stat, NULL, logits, e->read, n, e->model->cfg.V);
-    for (int64_t i = 0; i < n; i++) {
-        rein_gen_sequence *s = &e->gen->seq[e->slot[e->which[i]].seq];
-        s->ids[s->n] = e->chosen[i];
-        s->logp_full[s->n] = s->logp[s->n] = full[i];
-        if (!e->kept) continue;
-        e->read[i].kept = e->kept + i * e->model->cfg.V;
-        e->read[i].n_kept = (int32_t)e->n_kept[i];
-    }
-    if (e->kept) {
-        dev->ops->logprob(dev, full, stat, NULL, logits, e->read, n, e->model->cfg.V);
-        for (int64_t i = 0; i < n; i++) {
-            rein_gen_sequence *s = &e->gen->seq[e->slot[e->which[i]].seq];
-            s->logp[s->n] = full[i];
-        }
-    }
-}
-
-static rein_status keep_set(engine *e, int64_t i, rein_gen_sequence *s) {
-    int32_t **pool = &e->gen->kept_of[s - e->gen->seq];
-    int64_t at = s->kept_first[s->n], n = e->kept ? e->n_kept[i] : 0;
-    if (n > 0) {
-        REIN_TRY(rein_realloc(pool, at, at + n, sizeof **pool));
-        memcpy(*pool + at, e->kept + i * e->model->cfg.V, (size_t)n * sizeof **pool);
-    }
-    s->kept_first[s->n + 1] = at + n;
-    return REIN_OK;
-}
-
-static bool contains(const rein_str *text, size_t from, const char *needle) {
-    size_t len = strlen(needle);
-    for (size_t i = from; i + len <= text->len; i++)
-        if (memcmp(text->data + i, needle, len) == 0) return true;
-    return false;
-}
-
-/* Has the sequence in this slot ended with its newest token? */
-static rein_status ended(engine *e, slot *sl, bool *out) {
-    const rein_gen_options *o = e->opt;
-    rein_gen_sequence *s = &e->gen->seq[sl->seq];
-    int32_t id = s->ids[s->n - 1];
-    *out = true;
-    for (int64_t i = 0; i < o->n_eos; i++)
-        if (id == o->eos[i]) {
-            s->finish = REIN_FINISH_EOS;
-            return REIN_OK;
-        }
-    if (o->n_stop > 0) {
-        size_t before = sl->tail.len;
-        REIN_TRY(rein_tokenizer_decode(o->tokenizer, &id, 1, false, &sl->tail));
-        for (int64_t i = 0; i < o->n_stop; i++) {
-            size_t back = strlen(o->stop[i]);
-            if (contains(&sl->tail, before > back ? before - back : 0, o->stop[i])) {
-                s->finish = REIN_FINISH_STOP;
-                return REIN_OK;
-            }
-        }
-    }
-    s->finish = REIN_FINISH_LENGTH;
-    *out = s->n == o->max_new_tokens;
-    return REIN_OK;
-}
+/* ---- one token for each of some sequences ---- */
 
 static void release(engine *e, slot *sl) {
     prompt_state *ps = &e->ps[e->gen->seq[sl->seq].prompt];
     sl->seq = -1;
+    sl->state = 0;
     rein_str_clear(&sl->tail);
     e->done++;
     if (--ps->alive > 0) return;
@@ -304,16 +157,18 @@ static void release(engine *e, slot *sl) {
 
 /* Sample, record, and free the slots of the sequences that end. */
 static rein_status advance(engine *e, const float *logits, int64_t n) {
-    REIN_TRY(choose(e, logits, n));
-    record(e, logits, n);
+    REIN_TRY(rein_choose(e, logits, n));
     for (int64_t i = 0; i < n; i++) {
         slot *sl = &e->slot[e->which[i]];
         rein_gen_sequence *s = &e->gen->seq[sl->seq];
         bool end;
-        REIN_TRY(keep_set(e, i, s));
         s->n++;
         e->tokens++;
-        REIN_TRY(ended(e, sl, &end));
+        REIN_TRY(rein_choose_ended(e, sl, &end));
+        if (e->opt->on_token && e->opt->on_token(e->opt->on_token_user, sl->seq, s->ids[s->n - 1]) && !end) {
+            s->finish = REIN_FINISH_STOP;
+            end = true;
+        }
         if (end) release(e, sl);
     }
     return REIN_OK;
@@ -395,7 +250,7 @@ rein_status rein_generate(rein_gen *out, const rein_model *model, const rein_gen
                           const rein_gen_options *options, rein_gen_progress progress, void *user) {
     engine e = {.gen = out, .model = model, .prompt = prompts, .opt = options};
     rein_status status;
-    *out = (rein_gen){0};
+    *out = (rein_gen){.not_for_training = rein_processing_shifts(&options->processing)};
     REIN_TRY(check(model, prompts, n_prompts, options));
     REIN_TRY_OUT(status, make_sequences(&e, n_prompts), fail);
     REIN_TRY_OUT(status, make_slots(&e, n_prompts), fail);
@@ -413,7 +268,6 @@ fail:
 }
 
 void rein_gen_deinit(rein_gen *gen) {
-    for (int64_t i = 0; gen->kept_of && i < gen->n_seq; i++) rein_free(gen->kept_of[i]);
     rein_arena_deinit(&gen->arena);
     *gen = (rein_gen){0};
 }

@@ -9,6 +9,8 @@
 #define REIN_GEN_GENERATE_H
 
 #include "base/random.h"
+#include "gen/grammar.h"
+#include "gen/process.h"
 #include "gen/sample.h"
 #include "model/pass.h"
 #include "text/tokenizer.h"
@@ -16,8 +18,14 @@
 typedef enum rein_finish { REIN_FINISH_LENGTH, REIN_FINISH_EOS, REIN_FINISH_STOP } rein_finish;
 const char *rein_finish_name(rein_finish f);
 
+/** Called with every token as it is sampled, in the order of decoding (streaming); true ends the sequence with
+ *  REIN_FINISH_STOP. seq: index of the sequence. */
+typedef bool (*rein_gen_on_token)(void *user, int64_t seq, int32_t id);
+
 typedef struct rein_gen_options {
     rein_sampling sampling;
+    rein_processing processing;
+    rein_grammar *grammar;  /* what completions must match, or NULL; made for this model's V and these end tokens */
     int64_t max_new_tokens;
     int64_t max_batch;      /* sequences decoded together; any value gives the same tokens */
     uint64_t seed;
@@ -25,9 +33,14 @@ typedef struct rein_gen_options {
     uint32_t step;          /* first counter */
     const int32_t *eos;     /* (n_eos) ids that end a sequence; they are part of it */
     int64_t n_eos;
-    const char *const *stop;/* (n_stop) strings that end a sequence; needs a tokenizer */
+    const int32_t *stop_ids;/* (n_stop_ids) ids that end a sequence as stop strings do; they are part of it */
+    int64_t n_stop_ids;
+    const char *const *stop;/* (n_stop) strings that end a sequence once it has min_new_tokens; needs a tokenizer */
     int64_t n_stop;
     const rein_tokenizer *tokenizer;
+    bool forget_kept;       /* do not store kept sets, which only a trainer reads */
+    rein_gen_on_token on_token; /* or NULL */
+    void *on_token_user;
 } rein_gen_options;
 
 typedef struct rein_gen_prompt {
@@ -44,15 +57,17 @@ typedef struct rein_gen_sequence {
     int64_t n;      /* tokens */
     int32_t *ids;   /* (n) */
     float *logp;    /* (n) of the distribution sampled from (T = 1 when greedy) */
-    float *logp_full; /* (n) after temperature only; == logp without truncation */
-    int64_t *kept_first; /* (n + 1) kept set of token t: kept[kept_first[t] ..); empty without truncation */
+    float *logp_full; /* (n) after temperature only; == logp without truncation and processors */
+    rein_kept *kept;/* (n) what each token was drawn from */
     rein_finish finish;
+    int64_t stop;   /* the stop string that ended it; -1: none */
+    int64_t stop_bytes; /* from that string's first byte to the end of the text */
 } rein_gen_sequence;
 
 typedef struct rein_gen {
     rein_gen_sequence *seq; /* (n_seq) prompts in order, samples in order */
     int64_t n_seq;
-    int32_t **kept_of;      /* (n_seq) pools of kept ids */
+    const char *not_for_training; /* why a trainer cannot repeat the sampler's distributions; NULL: it can */
     int64_t prefill_rows, decode_rows; /* rows computed: every prompt token once, whatever the group's size */
     rein_arena arena;
 } rein_gen;
@@ -63,12 +78,17 @@ typedef void (*rein_gen_progress)(void *user, int64_t done, int64_t all, int64_t
 /**
  * Generate.
  *
- * @return REIN_ERR_ARG if a prompt is empty, holds an id outside the vocabulary, or prompt + max_new_tokens exceeds the
- *         model's positions; REIN_ERR_NUMERIC if a logit is not finite.
+ * @return REIN_ERR_ARG if a prompt is empty, holds an id outside the vocabulary, prompt + max_new_tokens exceeds the
+ *         model's positions, or processors leave no token to choose; REIN_ERR_NUMERIC if a logit is not finite.
  */
 REIN_NODISCARD rein_status rein_generate(rein_gen *out, const rein_model *model, const rein_gen_prompt *prompts,
                                          int64_t n_prompts, const rein_gen_options *options, rein_gen_progress progress,
                                          void *user);
 void rein_gen_deinit(rein_gen *gen);
+
+/** Text of a sequence, appended: its tokens, without the stop string that ended it (and what is behind) unless
+ *  `with_stop`. */
+REIN_NODISCARD rein_status rein_gen_text(rein_str *out, const rein_gen_sequence *seq, const rein_gen_options *options,
+                                         bool skip_special, bool with_stop);
 
 #endif

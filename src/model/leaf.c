@@ -120,9 +120,9 @@ static void add_read(rein_leaf *leaf, int64_t row, int64_t tok) {
     const rein_leaf_sampling *s = &leaf->sampling;
     rein_read *r = &leaf->read[leaf->n_read];
     *r = (rein_read){.row = row, .target = leaf->forest->ids[tok], .temperature = s->temperature};
-    if (s->kept_first) {
-        r->kept = s->kept + s->kept_first[tok];
-        r->n_kept = (int32_t)(s->kept_first[tok + 1] - s->kept_first[tok]);
+    if (s->kept) {
+        r->kept = s->kept[tok].ids;
+        r->n_kept = (int32_t)s->kept[tok].n;
     }
     leaf->read_tok[leaf->n_read++] = tok;
 }

@@ -10,12 +10,16 @@
 
 #include "model/pass.h"
 
+/** Ids that a token was drawn from. */
+typedef struct rein_kept {
+    const int32_t *ids; /* (n) ascending */
+    int64_t n;          /* 0: the whole vocabulary */
+} rein_kept;
+
 /** What the sampler did to each token's distribution. */
 typedef struct rein_leaf_sampling {
-    float temperature;         /* > 0 */
-    const int64_t *kept_first; /* (n_tok + 1) token t was drawn from kept[kept_first[t] .. kept_first[t+1]) (empty:
-                                  the whole vocabulary); NULL: all whole */
-    const int32_t *kept;
+    float temperature;     /* > 0 */
+    const rein_kept *kept; /* (n_tok) what each token was drawn from; NULL: all from the whole vocabulary */
 } rein_leaf_sampling;
 
 typedef struct rein_leaf {

@@ -18,30 +18,25 @@ static rein_status add_spans(rein_group_batch *b, const rein_rollouts *r, const 
 }
 
 static rein_status fill_tokens(rein_group_batch *b, const rein_rollouts *r) {
-    int64_t T = b->forest.n_tok, kept = 0, at = 0, t = 0;
+    int64_t T = b->forest.n_tok;
     float **array[] = {&b->old_logp, &b->logp, &b->entropy, &b->ref_logp, &b->dlogp};
     for (size_t k = 0; k < REIN_COUNT(array); k++)
         REIN_TRY(rein_arena_alloc(&b->arena, array[k], (size_t)T * sizeof(float)));
-    for (int64_t i = 0; i < b->n_seq; i++) kept += r->gen.seq[i].kept_first[b->n[i]];
-    REIN_TRY(rein_arena_alloc(&b->arena, &b->kept, (size_t)(kept + 1) * sizeof *b->kept));
-    REIN_TRY(rein_arena_alloc(&b->arena, &b->kept_first, (size_t)(T + 1) * sizeof *b->kept_first));
+    REIN_TRY(rein_arena_alloc(&b->arena, &b->kept, (size_t)T * sizeof *b->kept));
     for (int64_t k = 0; k < T; k++) b->old_logp[k] = NAN;
     for (int64_t i = 0; i < b->n_seq; i++) {
         const rein_gen_sequence *s = &r->gen.seq[i];
         memcpy(b->old_logp + b->first[i], s->logp, (size_t)s->n * sizeof(float));
-        while (t < b->first[i]) b->kept_first[t++] = at;
-        for (int64_t k = 0; k < s->n; k++) b->kept_first[t++] = at + s->kept_first[k];
-        if (s->kept_first[s->n] > 0)
-            memcpy(b->kept + at, r->gen.kept_of[i], (size_t)s->kept_first[s->n] * sizeof *b->kept);
-        at += s->kept_first[s->n];
+        memcpy(b->kept + b->first[i], s->kept, (size_t)s->n * sizeof *s->kept);
     }
-    b->kept_first[t] = at;
     return REIN_OK;
 }
 
 rein_status rein_group_batch_make(rein_group_batch *b, const rein_rollouts *r, float temperature,
                                   int64_t microbatch_tokens) {
     *b = (rein_group_batch){.n_seq = r->gen.n_seq};
+    if (r->gen.not_for_training)
+        return rein_fail(REIN_ERR_ARG, "these samples cannot be trained on: %s", r->gen.not_for_training);
     int64_t longest = 1;
     uint8_t *want;
     rein_status status;
@@ -54,7 +49,7 @@ rein_status rein_group_batch_make(rein_group_batch *b, const rein_rollouts *r, f
     REIN_TRY_OUT(status, rein_arena_alloc(&b->arena, &b->n, (size_t)b->n_seq * sizeof *b->n), fail);
     REIN_TRY_OUT(status, add_spans(b, r, want), fail);
     REIN_TRY_OUT(status, fill_tokens(b, r), fail);
-    b->sampling = (rein_leaf_sampling){.temperature = temperature, .kept_first = b->kept_first, .kept = b->kept};
+    b->sampling = (rein_leaf_sampling){.temperature = temperature, .kept = b->kept};
     REIN_TRY_OUT(status, rein_forest_plan_make(&b->plan, &b->forest, microbatch_tokens), fail);
     return REIN_OK;
 fail:

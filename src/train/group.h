@@ -16,12 +16,16 @@ typedef struct rein_group_batch {
     int64_t *span, *first, *n; /* (n_seq) */
     float *old_logp;   /* (n_tok) as sampled; NaN where nothing was */
     float *logp, *entropy, *ref_logp, *dlogp; /* (n_tok) */
-    int64_t *kept_first;       /* (n_tok + 1) */
-    int32_t *kept;
+    rein_kept *kept; /* (n_tok) the sets belong to the rollouts */
     rein_arena arena;
 } rein_group_batch;
 
-/** Build from rollouts, whose token ids and log-probs are copied, never recomputed from text. */
+/**
+ * Build from rollouts, whose token ids and log-probs are copied, never recomputed from text. The rollouts must outlive
+ * the batch.
+ *
+ * @return REIN_ERR_ARG if the rollouts cannot be trained on: a processor changed logits, or kept sets were not stored.
+ */
 REIN_NODISCARD rein_status rein_group_batch_make(rein_group_batch *out, const rein_rollouts *r, float temperature,
                                                  int64_t microbatch_tokens);
 void rein_group_batch_deinit(rein_group_batch *b);

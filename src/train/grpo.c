@@ -121,7 +121,8 @@ static rein_status sample(grpo *g) {
     const rein_train_args *a = g->t.args;
     rein_rollout_setup setup = {
         .model = g->t.model, .tokenizer = g->t.tokenizer, .env = g->env, .G = a->num_generations,
-        .gen = {.sampling = {a->temperature, a->top_k, a->top_p, a->min_p}, .max_new_tokens = a->max_completion_length,
+        .gen = {.sampling = {.temperature = a->temperature, .top_k = a->top_k, .top_p = a->top_p, .min_p = a->min_p},
+                .max_new_tokens = a->max_completion_length,
                 .max_batch = a->generation_batch, .seed = (uint64_t)a->seed, .stream = REIN_STREAM_SAMPLE,
                 .step = (uint32_t)g->t.step, .eos = g->eos, .n_eos = g->t.model->cfg.n_eos}};
     rein_task *tasks;
@@ -254,7 +255,7 @@ static rein_status audit_alone(grpo *g) {
     rein_rollouts one = {.P = 1, .G = 1, .prompt_ids = &g->rollouts.prompt_ids[g->rollouts.gen.seq[i].prompt]};
     rein_gen_sequence seq = g->rollouts.gen.seq[i];
     seq.prompt = 0;
-    one.gen = (rein_gen){.seq = &seq, .n_seq = 1, .kept_of = &g->rollouts.gen.kept_of[i]};
+    one.gen = (rein_gen){.seq = &seq, .n_seq = 1};
     rein_group_batch alone;
     rein_status status;
     REIN_TRY(rein_group_batch_make(&alone, &one, (float)a->temperature, 0));
