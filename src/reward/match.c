@@ -178,8 +178,9 @@ static rein_status regex_open(rein_reward_func *f) {
 
 static void regex_close(rein_reward_func *f) { pcre2_code_free(f->state); }
 
-/* Last match: its first group, or the whole. *begin == PCRE2_UNSET if there is none. */
-static rein_status last_match(size_t *begin, size_t *end, const pcre2_code *code, const rein_reward_answer *a) {
+/* Last match: its first group, or the whole. *begin == PCRE2_UNSET if there is none. *gave_up: the engine's limit. */
+static rein_status last_match(size_t *begin, size_t *end, bool *gave_up, const pcre2_code *code,
+                              const rein_reward_answer *a) {
     pcre2_match_data *data = pcre2_match_data_create_from_pattern(code, NULL);
     pcre2_match_context *limits = pcre2_match_context_create(NULL);
     rein_status status = data && limits ? REIN_OK : rein_fail(REIN_ERR_MEMORY, "out of memory for a regular expression");
@@ -188,10 +189,8 @@ static rein_status last_match(size_t *begin, size_t *end, const pcre2_code *code
     for (size_t from = 0; status == REIN_OK && from <= a->len;) {
         int n = pcre2_match(code, (PCRE2_SPTR)a->text, a->len, from, 0, data, limits);
         if (n == PCRE2_ERROR_NOMATCH) break;
-        if (n < 0) {
-            status = rein_fail(REIN_ERR_FORMAT, "the regular expression gives up on an answer (PCRE2 error %d)", n);
-            break;
-        }
+        *gave_up = n < 0;
+        if (n < 0) break;
         const PCRE2_SIZE *place = pcre2_get_ovector_pointer(data);
         const int group = n > 1 && place[2] != PCRE2_UNSET;
         *begin = place[2 * group];
@@ -207,14 +206,15 @@ static rein_status regex_score(double *out, const rein_reward_func *f, const rei
     const regex_config *c = f->config;
     const char *column = NULL;
     size_t n = 0, begin, end;
-    bool missing = false;
+    bool missing = false, gave_up = false;
     pcre2_code *own = NULL;
     if (c->column) REIN_TRY(rein_reward_column(&column, &n, &missing, a->row, c->column));
     *out = (double)NAN;
     if (missing) return REIN_OK;
     if (!f->state) REIN_TRY(compile(&own, column, n));
-    rein_status status = last_match(&begin, &end, f->state ? f->state : own, a);
+    rein_status status = last_match(&begin, &end, &gave_up, f->state ? f->state : own, a);
     pcre2_code_free(own);
+    if (gave_up) return status; /* no reward: it is counted as missing, and one answer cannot end a run */
     *out = begin != PCRE2_UNSET;
     if (f->state && column && *out != 0) {
         const char *said = a->text + begin;

@@ -77,7 +77,7 @@ rein_math_span rein_math_find(const char *text, size_t len) {
 
 /* Bytes of what is dropped at `at`, or 0. */
 static size_t dropped(const char *t, size_t len, size_t at) {
-    static const char *const words[] = {"\\left", "\\right", "\\,", "\\!", "\\;", "\\:", "\\ ", "\\$", "\\%", "^\\circ",
+    static const char *const words[] = {"\\left", "\\right", "{,}", "\\,", "\\!", "\\;", "\\:", "\\ ", "\\$", "\\%", "^\\circ",
                                         "^{\\circ}", "\\degree", "\\displaystyle", "\\quad", "$", "%", "~",
                                         "\xc2\xb0", "\xe2\x82\xac"};
     if (isspace((unsigned char)t[at])) return 1;
