@@ -356,7 +356,7 @@ static void contradictions_are_refused(void **state) {
     FAILS(grpo("r2", none, 1), REIN_ERR_USAGE, "--dataset_name");
     FAILS(grpo("r3", no_funcs, 1), REIN_ERR_USAGE, "reward_funcs is missing");
     FAILS(grpo("r4", foreign, 1), REIN_ERR_USAGE, "belong to dataset_name");
-    FAILS(grpo("r5", chat, 1), REIN_ERR_IO, "");
+    FAILS(grpo("r5", chat, 1), REIN_ERR_USAGE, "need a chat template");
     FAILS(grpo("r6", kwargs, 1), REIN_ERR_USAGE, "no JSON object");
     FAILS(grpo("r7", crash, 1), REIN_ERR_IO, "exit status 3");
 }

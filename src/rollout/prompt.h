@@ -24,10 +24,10 @@ typedef struct rein_prompt_chat_args {
 /**
  * Load what a model needs for conversations.
  *
- * @param dir  the model's folder; a model without a template is no error unless the arguments ask for one.
- * @return REIN_ERR_USAGE for kwargs that are no JSON object, or a system prompt or kwargs that nothing would read.
+ * @param path  the model, as io/source.h opens it; one without a template is no error unless the arguments ask for one.
+ * @return REIN_ERR_USAGE for kwargs that are no JSON object, or arguments that no template would read.
  */
-REIN_NODISCARD rein_status rein_prompt_chat_open(rein_prompt_chat *out, const char *dir,
+REIN_NODISCARD rein_status rein_prompt_chat_open(rein_prompt_chat *out, const char *path,
                                                  const rein_prompt_chat_args *args);
 void rein_prompt_chat_close(rein_prompt_chat *chat);
 
