@@ -2,9 +2,10 @@
  * Environments: worlds that can score what a model says.
  *
  * An environment hands out tasks (pure functions of seed, split and index), states each as text, can say what a teacher
- * would answer, and scores an answer. It sees text only: never a model, never token ids. The text of a model is
- * untrusted input. All arithmetic is double precision with rein's own elementary functions, so a score has the same
- * bits everywhere. Environments are immutable after create and may be shared between threads.
+ * would answer, and scores an answer. It sees text, never a model; the token ids of an answer are there only for
+ * rewards that are defined by them (lengths, n-grams). The text of a model is untrusted input. All arithmetic is double
+ * precision with rein's own elementary functions, so a score has the same bits everywhere. Environments are immutable
+ * after create and may be shared between threads.
  */
 #ifndef REIN_ENV_H
 #define REIN_ENV_H
@@ -44,10 +45,25 @@ typedef struct rein_score {
     int n_component, n_metric;
     rein_named component[REIN_SCORE_PARTS]; /* named parts of the reward */
     rein_named metric[REIN_SCORE_PARTS];    /* facts that are no reward: cost, final_error, violations ... */
+    /* The reward functions behind the components, if the reward is a weighted sum of such: before weighting, NaN where a
+     * function has nothing to say about the task. The components are then weight * value of those that have something to
+     * say; n_component is 0 if none has. n_func is 0 for any other reward. */
+    int n_func;
+    rein_named func[REIN_SCORE_PARTS];
+    double weight[REIN_SCORE_PARTS];
     bool format_ok; /* the answer followed the grammar */
     bool success;   /* the environment's own definition, never "parseable" */
     const char *error; /* NULL, or why the answer is malformed (static string) */
 } rein_score;
+
+/** An answer to a task. */
+typedef struct rein_reply {
+    const rein_task *task;
+    const char *text; /* (len) without its end token */
+    size_t len;
+    const int32_t *ids; /* (n_ids) as sampled, end token included; NULL: not sampled */
+    int64_t n_ids;
+} rein_reply;
 
 typedef struct rein_env rein_env;
 
@@ -64,13 +80,19 @@ typedef struct rein_env_class {
     rein_status (*task)(const rein_env *env, uint64_t seed, rein_split split, int64_t index, rein_task *out);
     int64_t (*fixed_count)(const rein_env *env);
 
+    /** Optional: the prompt as a conversation, a JSON array of messages, appended; and what the column "tools" is to a
+     *  chat template, a JSON array, appended if there is one. Nothing in `out`: this task's prompt is text. */
+    rein_status (*messages)(const rein_env *env, const rein_task *task, struct rein_str *out, struct rein_str *tools);
     /** The prompt as text, appended. */
     rein_status (*prompt)(const rein_env *env, const rein_task *task, struct rein_str *out);
-    /** A teacher's answer (without end-of-sequence), appended. `draw` selects among its variants, e.g. operator skill. */
+    /** Optional. A teacher's answer (without end-of-sequence), appended. `draw` selects among its variants, e.g. operator skill. */
     rein_status (*demonstrate)(const rein_env *env, uint64_t seed, const rein_task *task, int64_t draw,
                                struct rein_str *out);
     /** Score an answer. Malformed text is a score, not an error. */
     rein_status (*score)(const rein_env *env, const rein_task *task, const char *text, size_t len, rein_score *out);
+
+    /** Optional, used instead of `score` where it is there: score n answers at once, out (n). */
+    rein_status (*score_all)(const rein_env *env, const rein_reply *reply, int64_t n, rein_score *out);
 
     /** Reference policies that stand beside the model, e.g. "lqr", "zero", "teacher"; NULL-ended. */
     const char *const *baselines;

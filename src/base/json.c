@@ -115,6 +115,12 @@ rein_status rein_json_parse(struct json_object **out, const char *name, const ch
     return REIN_OK;
 }
 
+rein_status rein_json_parse_line(struct json_object **out, const char *name, int64_t line, const char *text,
+                                 size_t len) {
+    REIN_TRY(parse_text(out, &(rein_json_text){.name = name, .bytes = text, .len = len, .line = line}));
+    return REIN_OK;
+}
+
 rein_status rein_json_load(struct json_object **out, const char *path) {
     rein_str text = {0};
     rein_status status;

@@ -15,6 +15,9 @@
 
 /** Parse `len` bytes. `name` (a file's name) starts the message; errors carry line:column. Caller owns *out. */
 REIN_NODISCARD rein_status rein_json_parse(struct json_object **out, const char *name, const char *text, size_t len);
+/** As rein_json_parse, of bytes that begin at line `line` of the file `name`. */
+REIN_NODISCARD rein_status rein_json_parse_line(struct json_object **out, const char *name, int64_t line,
+                                                const char *text, size_t len);
 REIN_NODISCARD rein_status rein_json_load(struct json_object **out, const char *path);
 
 /** One call per line of a JSONL file: `row` is borrowed, `line` counts from 1. Blank lines are skipped. */

@@ -11,7 +11,8 @@
 enum { MAX_MODELS = 16, MAX_TEMPERATURES = 8 };
 
 typedef struct values {
-    const char *env, *output_dir, *temperature, *against;
+    const char *env, *output_dir, *temperature, *against, *system_prompt, *chat_template_kwargs;
+    bool chat;
     int64_t cases, num_samples, max_new_tokens, seed, batch;
     int split;
 } values;
@@ -30,6 +31,12 @@ static const rein_option options[] = {
      "answers decoded together; never changes a result", NULL},
     {"against", REIN_OPT_STRING, offsetof(values, against), NULL, 0, 0, NULL,
      "more models to compare with on the same cases: NAME=PATH,NAME=PATH", "LIST"},
+    {"chat", REIN_OPT_BOOL, offsetof(values, chat), "false", 0, 0, NULL,
+     "a prompt of text becomes the user's message in the model's chat template", NULL},
+    {"system_prompt", REIN_OPT_STRING, offsetof(values, system_prompt), NULL, 0, 0, NULL,
+     "first message of conversations that have none", "TEXT"},
+    {"chat_template_kwargs", REIN_OPT_STRING, offsetof(values, chat_template_kwargs), NULL, 0, 0, NULL,
+     "variables of the chat template, as {\"enable_thinking\": false}", "JSON"},
     {"output_dir", REIN_OPT_STRING, offsetof(values, output_dir), NULL, 0, 0, NULL, "also keep everything as a run", "DIR"},
 };
 
@@ -274,7 +281,8 @@ static rein_status evaluate(const rein_cli *cli, const rein_options *opts, const
                             .split = v->split == 0 ? REIN_SPLIT_EVAL : REIN_SPLIT_FIXED, .cases = v->cases,
                             .num_samples = temperature[i] == 0 ? 1 : v->num_samples,
                             .max_new_tokens = v->max_new_tokens, .batch = v->batch, .seed = (uint64_t)v->seed,
-                            .temperature = temperature[i]};
+                            .temperature = temperature[i],
+                            .chat = {v->system_prompt, v->chat_template_kwargs, v->chat}};
         rein_progress_begin("eval", i, n);
         status = evaluate_at(cli, &a, dev, run, i == 0);
     }

@@ -1,4 +1,4 @@
-/* Opening an environment from one line of text: "name" or "name:key=value,key=value". */
+/* Opening an environment from one line of text: "name" or "name:key=value,key=(a,b)". */
 #include <string.h>
 
 #include "base/option.h"
@@ -9,12 +9,32 @@ static rein_status set_pair(rein_options *opts, char *pair, const char *spec) {
     if (!eq)
         return rein_fail(REIN_ERR_USAGE, "environment '%s': '%s' is not key=value", spec, pair);
     *eq = '\0';
-    return rein_options_set(opts, pair, eq + 1, 2, "--env");
+    char *value = eq + 1;
+    size_t len = strlen(value);
+    if (len >= 2 && value[0] == '(' && value[len - 1] == ')') { /* a list: (a,b) */
+        value[len - 1] = '\0';
+        value++;
+    }
+    return rein_options_set(opts, pair, value, 2, "--env");
+}
+
+/* The first comma outside of brackets and quotes, or NULL. */
+static char *next_comma(char *text) {
+    int depth = 0;
+    bool quoted = false;
+    for (; *text; text++) {
+        if (*text == '"') quoted = !quoted;
+        if (quoted) continue;
+        if (*text == ',' && depth == 0) return text;
+        depth += strchr("([{", *text) != NULL;
+        depth -= strchr(")]}", *text) != NULL;
+    }
+    return NULL;
 }
 
 static rein_status parse(rein_options *opts, char *pairs, const char *spec) {
     while (pairs && *pairs) {
-        char *comma = strchr(pairs, ',');
+        char *comma = next_comma(pairs);
         if (comma) *comma = '\0';
         REIN_TRY(set_pair(opts, pairs, spec));
         pairs = comma ? comma + 1 : NULL;

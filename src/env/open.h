@@ -1,4 +1,5 @@
-/* Opening an environment from one line of text: "name" or "name:key=value,key=value" (its own options). */
+/* Opening an environment from one line of text: "name" or "name:key=value,key=(a,b)" (its own options). A comma inside of
+ * brackets or quotes belongs to the value; brackets around a whole value are not a part of it. */
 #ifndef REIN_ENV_OPEN_H
 #define REIN_ENV_OPEN_H
 

@@ -4,8 +4,9 @@
 #include <string.h>
 
 #include "env/control/control.h"
+#include "env/dataset/dataset.h"
 
-static const rein_env_class *const classes[] = {&rein_control_class, NULL};
+static const rein_env_class *const classes[] = {&rein_control_class, &rein_dataset_class, NULL};
 
 const rein_env_class *const *rein_env_classes(void) { return classes; }
 

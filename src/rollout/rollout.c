@@ -8,6 +8,10 @@
 
 rein_status rein_score_check(const rein_score *s) {
     double sum = 0;
+    for (int i = 0; i < s->n_func; i++)
+        if (isinf(s->func[i].value))
+            return rein_fail(REIN_ERR_NUMERIC, "reward function '%s' gave %g; the update is refused", s->func[i].name,
+                             s->func[i].value);
     for (int i = 0; i < s->n_component; i++) {
         if (!isfinite(s->component[i].value))
             return rein_fail(REIN_ERR_NUMERIC, "reward component '%s' is %g; the update is refused",
@@ -26,18 +30,31 @@ rein_status rein_answer_text(rein_str *out, const rein_tokenizer *tok, const rei
 }
 
 static rein_status ask(rein_rollouts *r, const rein_rollout_setup *s, const rein_task *tasks, rein_gen_prompt *prompts) {
+    static const rein_prompt_chat text_only = {0};
     for (int64_t p = 0; p < r->P; p++) {
         r->task[p] = tasks[p];
-        REIN_TRY(s->env->cls->prompt(s->env, &tasks[p], &r->prompt[p]));
-        REIN_TRY(rein_str_check(&r->prompt[p]));
-        REIN_TRY(rein_tokenizer_encode(s->tokenizer, r->prompt[p].data, r->prompt[p].len, &r->prompt_ids[p]));
+        rein_status status = rein_prompt_make(&r->prompt[p], &r->prompt_ids[p], s->chat ? s->chat : &text_only,
+                                              s->tokenizer, s->env, &tasks[p]);
+        if (status != REIN_OK) return rein_error_prefix(status, "task %lld", (long long)tasks[p].index);
         prompts[p] = (rein_gen_prompt){.ids = r->prompt_ids[p].data, .n = r->prompt_ids[p].n, .id = (uint32_t)p,
                                        .samples = (uint32_t)r->G};
     }
     return REIN_OK;
 }
 
-static rein_status judge(rein_rollouts *r, const rein_rollout_setup *s) {
+static rein_status check_scores(const rein_rollouts *r) {
+    for (int64_t i = 0; i < r->gen.n_seq; i++) {
+        rein_status status = rein_score_check(&r->score[i]);
+        if (status != REIN_OK)
+            return rein_error_prefix(status, "task %lld, answer %lld", (long long)r->task[i / r->G].index,
+                                     (long long)(i % r->G));
+    }
+    return REIN_OK;
+}
+
+/* `reply` (n_seq) borrows from the rollouts. */
+static rein_status judge(rein_rollouts *r, const rein_rollout_setup *s, rein_reply *reply) {
+    const rein_env_class *cls = s->env->cls;
     for (int64_t i = 0; i < r->gen.n_seq; i++) {
         const rein_gen_sequence *seq = &r->gen.seq[i];
         if (seq->prompt != i / r->G)
@@ -45,20 +62,19 @@ static rein_status judge(rein_rollouts *r, const rein_rollout_setup *s) {
                              (long long)seq->prompt, (long long)(i / r->G));
         REIN_TRY(rein_answer_text(&r->text[i], s->tokenizer, seq));
         REIN_TRY(rein_str_check(&r->text[i]));
-        REIN_TRY(s->env->cls->score(s->env, &r->task[seq->prompt], r->text[i].data ? r->text[i].data : "",
-                                    r->text[i].len, &r->score[i]));
-        rein_status status = rein_score_check(&r->score[i]);
-        if (status != REIN_OK)
-            return rein_error_prefix(status, "task %lld, answer %lld", (long long)r->task[seq->prompt].index,
-                                     (long long)(i % r->G));
+        reply[i] = (rein_reply){.task = &r->task[seq->prompt], .text = r->text[i].data ? r->text[i].data : "",
+                                .len = r->text[i].len, .ids = seq->ids, .n_ids = seq->n};
+        if (!cls->score_all) REIN_TRY(cls->score(s->env, reply[i].task, reply[i].text, reply[i].len, &r->score[i]));
     }
-    return REIN_OK;
+    if (cls->score_all) REIN_TRY(cls->score_all(s->env, reply, r->gen.n_seq, r->score));
+    return check_scores(r);
 }
 
 rein_status rein_rollouts_collect(rein_rollouts *r, const rein_rollout_setup *s, const rein_task *tasks, int64_t P,
                          rein_gen_progress progress, void *user) {
     *r = (rein_rollouts){.P = P, .G = s->G};
     rein_gen_prompt *prompts = NULL;
+    rein_reply *reply = NULL;
     rein_status status;
     REIN_TRY_OUT(status, rein_alloc(&r->task, P, sizeof *r->task), fail);
     REIN_TRY_OUT(status, rein_alloc(&r->prompt, P, sizeof *r->prompt), fail);
@@ -66,13 +82,16 @@ rein_status rein_rollouts_collect(rein_rollouts *r, const rein_rollout_setup *s,
     REIN_TRY_OUT(status, rein_alloc(&r->text, P * s->G, sizeof *r->text), fail);
     REIN_TRY_OUT(status, rein_alloc(&r->score, P * s->G, sizeof *r->score), fail);
     REIN_TRY_OUT(status, rein_alloc(&prompts, P, sizeof *prompts), fail);
+    REIN_TRY_OUT(status, rein_alloc(&reply, P * s->G, sizeof *reply), fail);
     REIN_TRY_OUT(status, ask(r, s, tasks, prompts), fail);
     REIN_TRY_OUT(status, rein_generate(&r->gen, s->model, prompts, P, &s->gen, progress, user), fail);
-    REIN_TRY_OUT(status, judge(r, s), fail);
+    REIN_TRY_OUT(status, judge(r, s, reply), fail);
     rein_free(prompts);
+    rein_free(reply);
     return REIN_OK;
 fail:
     rein_free(prompts);
+    rein_free(reply);
     rein_rollouts_deinit(r);
     return status;
 }
@@ -106,6 +125,7 @@ rein_status rein_rollouts_write(const rein_rollouts *r, rein_str *out) {
         rein_str_append(out, (const char *)seq->logp_full, (size_t)seq->n * sizeof *seq->logp_full);
         for (int k = 0; k < sc->n_component; k++)
             rein_str_append(out, (const char *)&sc->component[k].value, sizeof(double));
+        for (int k = 0; k < sc->n_func; k++) rein_str_append(out, (const char *)&sc->func[k].value, sizeof(double));
     }
     return rein_str_check(out);
 }

@@ -7,12 +7,14 @@
 
 #include "gen/generate.h"
 #include "rein/env.h"
+#include "rollout/prompt.h"
 #include "text/tokenizer.h"
 
 typedef struct rein_rollout_setup {
     const rein_model *model;
     const rein_tokenizer *tokenizer;
     const rein_env *env;
+    const rein_prompt_chat *chat; /* NULL: prompts are text */
     rein_gen_options gen; /* sampling, length, end tokens, seed, stream, step */
     int64_t G;            /* answers a task */
 } rein_rollout_setup;
@@ -38,13 +40,14 @@ REIN_NODISCARD rein_status rein_rollouts_collect(rein_rollouts *out, const rein_
                                         int64_t P, rein_gen_progress progress, void *user);
 void rein_rollouts_deinit(rein_rollouts *r);
 
-/** A score's components add up to its total exactly, and everything in it is finite. */
+/** A score's components add up to its total exactly, and everything in it is finite (but a missing reward, which is NaN
+ *  in `func` and no component). */
 REIN_NODISCARD rein_status rein_score_check(const rein_score *s);
 
 /** Text of an answer: its tokens without a final end token. */
 REIN_NODISCARD rein_status rein_answer_text(rein_str *out, const rein_tokenizer *tok, const rein_gen_sequence *seq);
 
-/** Everything sampled and scored as bytes, appended: task keys, ids, log-probs, reward components. The journal's format
+/** Everything sampled and scored as bytes, appended: task keys, ids, log-probs, reward components (and, where there are reward functions, their values). The journal's format
  *  (host byte order), and what a step's commit record hashes. */
 REIN_NODISCARD rein_status rein_rollouts_write(const rein_rollouts *r, rein_str *out);
 

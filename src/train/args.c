@@ -4,21 +4,22 @@
 #include "optim/schedule.h"
 #include "rl/advantage.h"
 #include "rl/loss.h"
+#include "train/dataset.h"
 
 const rein_option rein_train_rows[] = {
     /* sft */
-    {"dataset_name", REIN_OPT_STRING, offsetof(rein_train_args, dataset_name), NULL, 0, 0, NULL,
-     "training data: JSONL of {\"prompt\",\"completion\"} or {\"text\"}", "FILE"},
     {"tokenizer", REIN_OPT_STRING, offsetof(rein_train_args, tokenizer), NULL, 0, 0, NULL,
      "tokenizer.json of a model from scratch (default: the model's own)", "FILE"},
     {"completion_only_loss", REIN_OPT_BOOL, offsetof(rein_train_args, completion_only_loss), "true", 0, 0, NULL,
      "loss on the completion only; false: on the whole text", NULL},
-    {"shuffle_dataset", REIN_OPT_BOOL, offsetof(rein_train_args, shuffle_dataset), "true", 0, 0, NULL,
-     "new order each epoch, a pure function of the seed", NULL},
     {"num_train_epochs", REIN_OPT_FLOAT, offsetof(rein_train_args, num_train_epochs), "1", 0.0001, 1000000.0, NULL,
      "passes over the data, unless max_steps is given", NULL},
     {"max_length", REIN_OPT_INT, offsetof(rein_train_args, max_length), "1024", 2, 1048576, NULL,
-     "rows with more tokens are an error", NULL},
+     "tokens of a row; longer ones: see truncation_mode", NULL},
+    {"truncation_mode", REIN_OPT_CHOICE, offsetof(rein_train_args, truncation_mode), "error", 0, 0,
+     REIN_TRUNCATION_CHOICES, "what a longer row is: an error, cut to its start or its end, or left out (counted)", NULL},
+    {"assistant_only_loss", REIN_OPT_BOOL, offsetof(rein_train_args, assistant_only_loss), "false", 0, 0, NULL,
+     "conversations: loss on what the assistant says only", NULL},
     {"model_type", REIN_OPT_CHOICE, offsetof(rein_train_args, model_type), "llama", 0, 0, "llama|qwen3",
      "family of a model from scratch (no model_name_or_path)", NULL},
     {"hidden_size", REIN_OPT_INT, offsetof(rein_train_args, hidden_size), "128", 1, 1048576, NULL,
@@ -40,6 +41,12 @@ const rein_option rein_train_rows[] = {
     {"tie_word_embeddings", REIN_OPT_BOOL, offsetof(rein_train_args, tie_word_embeddings), "true", 0, 0, NULL,
      "from scratch: the head is the embedding", NULL},
     /* common */
+    {"dataset_name", REIN_OPT_STRING, offsetof(rein_train_args, dataset_name), NULL, 0, 0, NULL,
+     "training data: JSONL of {\"text\"}, {\"messages\"}, {\"prompt\"[,\"completion\"]}", "FILE"},
+    {"shuffle_dataset", REIN_OPT_BOOL, offsetof(rein_train_args, shuffle_dataset), "true", 0, 0, NULL,
+     "new order each epoch, a pure function of the seed", NULL},
+    {"chat_template_kwargs", REIN_OPT_STRING, offsetof(rein_train_args, chat_template_kwargs), NULL, 0, 0, NULL,
+     "variables of the chat template, as {\"enable_thinking\": false}", "JSON"},
     {"model_name_or_path", REIN_OPT_STRING, offsetof(rein_train_args, model_name_or_path), NULL, 0, 0, NULL,
      "model directory, checkpoint or run to start from", "DIR"},
     {"output_dir", REIN_OPT_STRING, offsetof(rein_train_args, output_dir), NULL, 0, 0, NULL,
@@ -89,6 +96,18 @@ const rein_option rein_train_rows[] = {
     /* grpo */
     {"env", REIN_OPT_STRING, offsetof(rein_train_args, env), NULL, 0, 0, NULL,
      "environment: NAME or NAME:key=value,key=value", "SPEC"},
+    {"reward_funcs", REIN_OPT_STRING, offsetof(rein_train_args, reward_funcs), NULL, 0, 0, NULL,
+     "with dataset_name: NAME, NAME(key=value), process:COMMAND; several with commas", "LIST"},
+    {"reward_weights", REIN_OPT_STRING, offsetof(rein_train_args, reward_weights), NULL, 0, 0, NULL,
+     "a weight a reward function; default: all 1", "W,W..."},
+    {"reward_timeout", REIN_OPT_FLOAT, offsetof(rein_train_args, reward_timeout), "60", 0.01, 86400, NULL,
+     "seconds that a reward program has for a batch", NULL},
+    {"multi_objective_aggregation", REIN_OPT_CHOICE, offsetof(rein_train_args, multi_objective_aggregation),
+     "sum_then_normalize", 0, 0, REIN_AGGREGATION_CHOICES, "order of weighting and normalising several rewards", NULL},
+    {"chat", REIN_OPT_BOOL, offsetof(rein_train_args, chat), "false", 0, 0, NULL,
+     "a prompt of text becomes the user's message in the model's chat template", NULL},
+    {"system_prompt", REIN_OPT_STRING, offsetof(rein_train_args, system_prompt), NULL, 0, 0, NULL,
+     "first message of conversations that have none", "TEXT"},
     {"num_generations", REIN_OPT_INT, offsetof(rein_train_args, num_generations), "8", 2, 4096, NULL,
      "completions G of a prompt", NULL},
     {"max_completion_length", REIN_OPT_INT, offsetof(rein_train_args, max_completion_length), "512", 1, 1048576, NULL,

@@ -9,8 +9,9 @@
 
 typedef struct rein_train_args {
     /* sft */
-    const char *dataset_name, *tokenizer;
-    bool completion_only_loss, shuffle_dataset;
+    const char *tokenizer;
+    bool completion_only_loss, assistant_only_loss;
+    int truncation_mode;
     double num_train_epochs;
     int64_t max_length;
     /* sft from scratch */
@@ -20,6 +21,8 @@ typedef struct rein_train_args {
     double rope_theta, initializer_range;
     bool tie_word_embeddings;
     /* common */
+    const char *dataset_name, *chat_template_kwargs;
+    bool shuffle_dataset;
     const char *model_name_or_path, *output_dir, *config;
     bool resume_from_checkpoint;
     int64_t seed, max_steps;
@@ -30,7 +33,10 @@ typedef struct rein_train_args {
     double warmup_ratio, lr_decay_ratio;
     int64_t save_steps, save_total_limit, logging_steps, max_skipped_updates;
     /* grpo */
-    const char *env;
+    const char *env, *reward_funcs, *reward_weights, *system_prompt;
+    double reward_timeout;
+    int multi_objective_aggregation;
+    bool chat;
     int64_t num_generations, max_completion_length, num_iterations, generation_batch;
     double temperature, top_p, min_p;
     int64_t top_k;
@@ -44,6 +50,6 @@ typedef struct rein_train_args {
 
 /** SFT reads the first REIN_SFT_ROWS rows, GRPO the REIN_GRPO_ROWS from REIN_GRPO_FIRST on. */
 extern const rein_option rein_train_rows[];
-enum { REIN_SFT_ROWS = 39, REIN_GRPO_FIRST = 16, REIN_GRPO_ROWS = 44 };
+enum { REIN_SFT_ROWS = 42, REIN_GRPO_FIRST = 16, REIN_GRPO_ROWS = 53 };
 
 #endif

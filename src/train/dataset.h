@@ -1,27 +1,51 @@
 /*
- * Supervised data as token ids: rows of a JSONL file ({"prompt","completion"} or {"text"}), tokenised once.
+ * Supervised data as token ids: rows of a JSONL file in TRL's formats (see io/row.h), tokenised once. Rows are read one
+ * after the other; what stays in memory is their ids and which of them take loss.
  */
 #ifndef REIN_TRAIN_DATASET_H
 #define REIN_TRAIN_DATASET_H
 
+#include "text/chat.h"
 #include "text/tokenizer.h"
+
+/** What becomes of a row of more than max_length tokens; in the order of REIN_TRUNCATION_CHOICES. */
+typedef enum rein_truncation {
+    REIN_TRUNCATION_ERROR,
+    REIN_TRUNCATION_START, /* its start is kept */
+    REIN_TRUNCATION_END,   /* its end is kept */
+    REIN_TRUNCATION_DROP
+} rein_truncation;
+#define REIN_TRUNCATION_CHOICES "error|keep_start|keep_end|drop"
+
+typedef struct rein_dataset_options {
+    int32_t eos;        /* ends rows of text; conversations end as their template says */
+    int64_t max_length; /* tokens of a row, >= 2 */
+    rein_truncation truncation;
+    bool completion_only;               /* prompt-completion rows: loss on the completion */
+    bool assistant_only;                /* conversations: loss on what the assistant says; rows of text are an error */
+    const rein_chat_template *chat;     /* NULL: rows of messages are an error */
+    struct json_object *chat_kwargs;    /* or NULL */
+} rein_dataset_options;
 
 typedef struct rein_dataset {
     int64_t n_row;
-    int64_t *first;  /* (n_row + 1) first token of each row in ids */
-    int64_t *prompt; /* (n_row) tokens of the prompt, which take no loss when only completions do */
+    int64_t *first; /* (n_row + 1) first token of each row in ids */
     int32_t *ids;
+    uint8_t *loss;  /* beside ids: 1 where a token takes loss; never on a row's first token, which nothing predicts */
     int64_t cap_row, cap_ids;
+    int64_t truncated, dropped; /* rows cut, and rows left out for their length */
+    int64_t without_loss;       /* rows left out because no token of them would take loss */
 } rein_dataset;
 
 /**
- * Load and tokenise. Prompt and completion are tokenised apart, so that a prompt has the same ids as in a rollout; each
- * row ends with `eos`.
+ * Load and tokenise. Prompt and completion (and each turn of a conversation) are tokenised apart, so that a prompt has
+ * the same ids as in a rollout.
  *
- * @return REIN_ERR_FORMAT naming file:line for a bad row, or one longer than max_length tokens.
+ * @return REIN_ERR_FORMAT naming file:line for a bad row, a prompt-only row, or a row that is too long where that is an
+ *         error; or if no row is left.
  */
-REIN_NODISCARD rein_status rein_dataset_load(rein_dataset *out, const char *path, const rein_tokenizer *tok, int32_t eos,
-                                             int64_t max_length);
+REIN_NODISCARD rein_status rein_dataset_load(rein_dataset *out, const char *path, const rein_tokenizer *tok,
+                                             const rein_dataset_options *options);
 void rein_dataset_deinit(rein_dataset *d);
 
 /** order (n_row): the rows of one epoch, a Fisher-Yates shuffle drawn from (seed, epoch), or 0, 1, ... */

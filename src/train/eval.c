@@ -6,6 +6,7 @@
 
 #include "env/open.h"
 #include "rollout/rollout.h"
+#include "run/resolve.h"
 #include "train/trainer.h"
 
 static rein_status list_tasks(rein_evaluation *e, const rein_env *env, const rein_eval_args *a) {
@@ -91,25 +92,37 @@ static rein_status answer_all(rein_evaluation *e, rein_policy_result *p, const r
     return status;
 }
 
+static rein_status open_chat(rein_prompt_chat *chat, const char *path, const rein_prompt_chat_args *args) {
+    rein_arena arena = {0};
+    char *dir;
+    rein_status status = rein_model_dir_resolve(&dir, &arena, path);
+    if (status == REIN_OK) status = rein_prompt_chat_open(chat, dir, args);
+    rein_arena_deinit(&arena);
+    return status;
+}
+
 static rein_status run_model(rein_evaluation *e, const rein_env *env, const rein_eval_args *a, int64_t which,
                              rein_device *dev, shown *s) {
     rein_model *model = NULL;
     rein_tokenizer *tok = NULL;
     rein_policy_result *p;
+    rein_prompt_chat chat = {0};
     int32_t eos[REIN_MAX_EOS];
     rein_status status;
     REIN_TRY_OUT(status, rein_start_model(&model, &tok, a->path[which], dev), out);
+    REIN_TRY_OUT(status, open_chat(&chat, a->path[which], &a->chat), out);
     REIN_TRY_OUT(status, add_policy(e, a->name[which], REIN_ROLE_MODEL, e->n_case * a->num_samples, &p), out);
     rein_model_hash(model, p->weights);
     REIN_TRY_OUT(status, same_model(e, p), out);
     for (int i = 0; i < model->cfg.n_eos; i++) eos[i] = (int32_t)model->cfg.eos_id[i];
-    rein_rollout_setup setup = {.model = model, .tokenizer = tok, .env = env, .G = a->num_samples,
+    rein_rollout_setup setup = {.model = model, .tokenizer = tok, .env = env, .chat = &chat, .G = a->num_samples,
                                 .gen = {.sampling = {.temperature = a->temperature, .top_p = 1},
                                         .max_new_tokens = a->max_new_tokens, .max_batch = a->batch, .seed = a->seed,
                                         .stream = REIN_STREAM_EVAL, .eos = eos, .n_eos = model->cfg.n_eos}};
     s->name = a->name[which];
     status = answer_all(e, p, &setup, s);
 out:
+    rein_prompt_chat_close(&chat);
     rein_model_destroy(model);
     rein_tokenizer_destroy(tok);
     return status;
@@ -117,16 +130,15 @@ out:
 
 rein_status rein_evaluate(rein_evaluation *out, const rein_eval_args *args, rein_device *dev,
                           void (*detail)(void *user, const char *text), void *user) {
-    rein_env *env = NULL;
     rein_status status;
     shown s = {.detail = detail, .user = user};
     *out = (rein_evaluation){0};
-    REIN_TRY_OUT(status, rein_env_open(&env, args->env), out);
+    REIN_TRY_OUT(status, rein_env_open(&out->env, args->env), out);
+    const rein_env *env = out->env;
     REIN_TRY_OUT(status, list_tasks(out, env, args), out);
     for (int i = 0; env->cls->baselines[i]; i++) REIN_TRY_OUT(status, run_baseline(out, env, i, args->seed), out);
     for (int64_t i = 0; i < args->n_model; i++) REIN_TRY_OUT(status, run_model(out, env, args, i, dev, &s), out);
 out:
-    rein_env_close(env);
     if (status != REIN_OK) rein_evaluation_deinit(out);
     return status;
 }
@@ -141,6 +153,7 @@ void rein_evaluation_deinit(rein_evaluation *e) {
     }
     rein_free(e->policy);
     rein_free(e->task);
+    rein_env_close(e->env);
     *e = (rein_evaluation){0};
 }
 

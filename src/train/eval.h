@@ -9,6 +9,7 @@
 
 #include "base/hash.h"
 #include "rein/env.h"
+#include "rollout/prompt.h"
 #include "run/run.h"
 #include "tensor/device.h"
 
@@ -21,6 +22,7 @@ typedef struct rein_eval_args {
     int64_t cases, num_samples, max_new_tokens, batch;
     uint64_t seed;
     double temperature;         /* 0: greedy */
+    rein_prompt_chat_args chat; /* prompts as conversations, see rollout/prompt.h */
 } rein_eval_args;
 
 /** One answer. */
@@ -39,6 +41,7 @@ typedef struct rein_policy_result {
 } rein_policy_result;
 
 typedef struct rein_evaluation {
+    rein_env *env; /* names of rewards and metrics live in it */
     int64_t n_case, n_policy;
     rein_task *task; /* (n_case) */
     rein_policy_result *policy;

@@ -5,15 +5,18 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "env/dataset/dataset.h"
 #include "env/open.h"
 #include "rl/advantage.h"
 #include "rl/loss.h"
+#include "run/resolve.h"
 #include "train/group.h"
 #include "train/metrics.h"
 
 typedef struct grpo {
     rein_trainer t;
     const rein_env *env;
+    rein_prompt_chat chat;
     rein_model *ref; /* NULL: beta is 0 */
     rein_leaf ref_leaf;
     rein_loss_options loss;
@@ -37,6 +40,7 @@ static void grpo_deinit(grpo *g) {
     rein_model_destroy(g->ref);
     rein_group_batch_deinit(&g->batch);
     rein_rollouts_deinit(&g->rollouts);
+    rein_prompt_chat_close(&g->chat);
     rein_free(g->advantage);
     rein_free(g->row);
     rein_trainer_deinit(&g->t);
@@ -84,6 +88,17 @@ static rein_status load_reference(grpo *g) {
     return rein_leaf_init(&g->ref_leaf, g->ref);
 }
 
+static rein_status load_chat(grpo *g) {
+    const rein_train_args *a = g->t.args;
+    const rein_prompt_chat_args args = {a->system_prompt, a->chat_template_kwargs, a->chat};
+    rein_arena arena = {0};
+    char *dir;
+    rein_status status = rein_model_dir_resolve(&dir, &arena, a->model_name_or_path);
+    if (status == REIN_OK) status = rein_prompt_chat_open(&g->chat, dir, &args);
+    rein_arena_deinit(&arena);
+    return status;
+}
+
 static rein_status grpo_init(grpo *g, const rein_train_args *a, const rein_env *env, rein_device *dev,
                              const rein_train_watch *watch) {
     rein_model *model = NULL;
@@ -105,6 +120,7 @@ static rein_status grpo_init(grpo *g, const rein_train_args *a, const rein_env *
     for (int i = 0; i < model->cfg.n_eos; i++) g->eos[i] = (int32_t)model->cfg.eos_id[i];
     REIN_TRY(rein_alloc(&g->advantage, g->P * a->num_generations, sizeof *g->advantage));
     REIN_TRY(rein_alloc(&g->row, g->P * a->num_generations, sizeof *g->row));
+    REIN_TRY(load_chat(g));
     return load_reference(g);
 }
 
@@ -120,7 +136,7 @@ static void show_rollout(void *user, int64_t done, int64_t all, int64_t tokens) 
 static rein_status sample(grpo *g) {
     const rein_train_args *a = g->t.args;
     rein_rollout_setup setup = {
-        .model = g->t.model, .tokenizer = g->t.tokenizer, .env = g->env, .G = a->num_generations,
+        .model = g->t.model, .tokenizer = g->t.tokenizer, .env = g->env, .chat = &g->chat, .G = a->num_generations,
         .gen = {.sampling = {.temperature = a->temperature, .top_k = a->top_k, .top_p = a->top_p, .min_p = a->min_p},
                 .max_new_tokens = a->max_completion_length,
                 .max_batch = a->generation_batch, .seed = (uint64_t)a->seed, .stream = REIN_STREAM_SAMPLE,
@@ -137,14 +153,32 @@ static rein_status sample(grpo *g) {
     return status;
 }
 
+/* Rewards as advantages read them: (N, *n_func) by reward function, or the totals where there are none. */
+static void fill_rewards(double *reward, double *weight, int64_t n_func, const rein_rollouts *r) {
+    for (int64_t i = 0; i < r->gen.n_seq; i++) {
+        const rein_score *s = &r->score[i];
+        for (int64_t k = 0; k < n_func; k++) {
+            reward[i * n_func + k] = s->n_func > 0 ? s->func[k].value : s->total;
+            weight[k] = s->n_func > 0 ? s->weight[k] : 1;
+        }
+    }
+}
+
 static rein_status advantages(grpo *g, rein_advantage_stats *stats) {
     const rein_train_args *a = g->t.args;
-    int64_t N = g->P * a->num_generations;
-    double *reward;
-    REIN_TRY(rein_alloc(&reward, N, sizeof *reward));
-    for (int64_t i = 0; i < N; i++) reward[i] = g->rollouts.score[i].total;
-    rein_advantage_args args = {.reward = reward, .N = N, .G = a->num_generations, .n_func = 1,
-                                .scale = (rein_scale_rewards)a->scale_rewards};
+    const rein_score *score = g->rollouts.score;
+    int64_t N = g->P * a->num_generations, n_func = score[0].n_func > 0 ? score[0].n_func : 1;
+    double *reward, weight[REIN_SCORE_PARTS];
+    for (int64_t i = 0; i < N; i++)
+        if (score[i].n_func != score[0].n_func)
+            return rein_fail(REIN_ERR_MISMATCH, "answer %lld has %d reward functions, answer 0 has %d", (long long)i,
+                             score[i].n_func, score[0].n_func);
+    REIN_TRY(rein_alloc(&reward, N * n_func, sizeof *reward));
+    fill_rewards(reward, weight, n_func, &g->rollouts);
+    rein_advantage_args args = {.reward = reward, .weight = weight, .N = N, .G = a->num_generations, .n_func = n_func,
+                                .scale = (rein_scale_rewards)a->scale_rewards,
+                                .aggregation = (rein_aggregation)a->multi_objective_aggregation,
+                                .allow_missing = score[0].n_func > 0};
     rein_status status = rein_advantages(g->advantage, stats, NULL, &args);
     rein_free(reward);
     return status;
@@ -282,6 +316,7 @@ static rein_status collect_metrics(grpo *g, const rein_advantage_stats *stats) {
     rein_metric_add(m, stats->frac_reward_zero_std, "frac_reward_zero_std");
     for (int i = 0; i < n; i++)
         if (strcmp(loss[i].name, "loss") != 0) rein_metric_add(m, loss[i].value, loss[i].name);
+    if (g->rollouts.score[0].n_func > 0) rein_metric_add(m, (double)stats->unscored, "rewards/unscored");
     rein_metrics_completions(m, &g->rollouts);
     REIN_TRY(rein_metrics_components(m, &g->rollouts));
     rein_metric_add(m, (double)g->t.tokens, "num_tokens");
@@ -381,6 +416,13 @@ static rein_status note_reference(grpo *g) {
     return rein_rundir_note(g->t.run, "reference.hash", hex);
 }
 
+static rein_status note_data(grpo *g) {
+    char hex[REIN_SHA256_HEX];
+    if (!g->t.args->dataset_name) return REIN_OK;
+    REIN_TRY(rein_sha256_file(hex, g->t.args->dataset_name));
+    return rein_rundir_note(g->t.run, "data.sha256", hex);
+}
+
 static rein_status train(grpo *g, const char *config_yaml) {
     rein_trainer *t = &g->t;
     rein_commit commit;
@@ -388,6 +430,7 @@ static rein_status train(grpo *g, const char *config_yaml) {
     rein_status status;
     REIN_TRY(rein_trainer_open_run(t, "grpo", config_yaml));
     REIN_TRY(note_reference(g));
+    REIN_TRY(note_data(g));
     if (t->watch && t->watch->begin) t->watch->begin(t->watch->user, "grpo", t->step, t->steps);
     while (t->step < t->steps) REIN_TRY_OUT(status, grpo_step(g, &commit, &journal), out);
     status = rein_trainer_note(t);
@@ -408,11 +451,25 @@ rein_status rein_grpo_run_env(const rein_train_args *args, const char *config_ya
     return status;
 }
 
+/* The environment of a run: --env, or the rows of --dataset_name. */
+static rein_status open_env(rein_env **env, const rein_train_args *a) {
+    if (a->env && a->dataset_name)
+        return rein_fail(REIN_ERR_USAGE, "env '%s' and dataset_name '%s': give one of them", a->env, a->dataset_name);
+    if (a->env && (a->reward_funcs || a->reward_weights))
+        return rein_fail(REIN_ERR_USAGE, "reward_funcs and reward_weights belong to dataset_name; env '%s' has its own rewards",
+                         a->env);
+    if (a->env) return rein_env_open(env, a->env);
+    if (!a->dataset_name) return rein_fail(REIN_ERR_USAGE, "give --env, or --dataset_name with --reward_funcs");
+    rein_dataset_config config = {.train = a->dataset_name, .reward_funcs = a->reward_funcs,
+                                  .reward_weights = a->reward_weights, .reward_timeout = a->reward_timeout,
+                                  .shuffle_dataset = a->shuffle_dataset};
+    return rein_dataset_class.create(env, &config);
+}
+
 rein_status rein_grpo_run(const rein_train_args *args, const char *config_yaml, rein_device *dev,
                           const rein_train_watch *watch) {
     rein_env *env;
-    if (!args->env) return rein_fail(REIN_ERR_USAGE, "option --env is missing");
-    REIN_TRY(rein_env_open(&env, args->env));
+    REIN_TRY(open_env(&env, args));
     rein_status status = rein_grpo_run_env(args, config_yaml, env, dev, watch);
     rein_env_close(env);
     return status;
@@ -423,7 +480,7 @@ rein_status rein_grpo_replay(const rein_train_args *args, rein_device *dev, cons
     rein_env *env;
     grpo *g;
     rein_str own = {0};
-    REIN_TRY(rein_env_open(&env, args->env));
+    REIN_TRY(open_env(&env, args));
     rein_status status = rein_alloc(&g, 1, sizeof *g);
     if (status == REIN_OK) {
         status = grpo_init(g, args, env, dev, NULL);

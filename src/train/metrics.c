@@ -47,16 +47,23 @@ void rein_metrics_completions(rein_metric_list *m, const rein_rollouts *r) {
     rein_metric_add(m, (double)success / N, "success_rate");
 }
 
-/* Names of the components of all answers, in order of first appearance. */
-static int list_components(const char **seen, int most, const rein_rollouts *r) {
-    int n = 0;
-    for (int64_t i = 0; i < r->gen.n_seq; i++)
-        for (int k = 0; k < r->score[i].n_component; k++) {
-            const char *name = r->score[i].component[k].name;
+/* What the metrics rewards/... are of: the reward functions where there are such, else the components. */
+static const rein_named *parts_of(const rein_score *s, int *n) {
+    *n = s->n_func > 0 ? s->n_func : s->n_component;
+    return s->n_func > 0 ? s->func : s->component;
+}
+
+/* Names of the parts of all answers, in order of first appearance. */
+static int list_parts(const char **seen, int most, const rein_rollouts *r) {
+    int n = 0, parts;
+    for (int64_t i = 0; i < r->gen.n_seq; i++) {
+        const rein_named *part = parts_of(&r->score[i], &parts);
+        for (int k = 0; k < parts; k++) {
             int j = 0;
-            while (j < n && strcmp(seen[j], name) != 0) j++;
-            if (j == n && n < most) seen[n++] = name;
+            while (j < n && strcmp(seen[j], part[k].name) != 0) j++;
+            if (j == n && n < most) seen[n++] = part[k].name;
         }
+    }
     return n;
 }
 
@@ -65,15 +72,22 @@ rein_status rein_metrics_components(rein_metric_list *m, const rein_rollouts *r)
     char name[REIN_METRIC_NAME];
     int64_t N = r->gen.n_seq;
     double *x;
-    int n = list_components(seen, (int)REIN_COUNT(seen), r);
+    int n = list_parts(seen, (int)REIN_COUNT(seen), r);
     REIN_TRY(rein_alloc(&x, N, sizeof *x));
     for (int j = 0; j < n; j++) {
-        for (int64_t i = 0; i < N; i++) x[i] = value_named(r->score[i].component, r->score[i].n_component, seen[j]);
+        for (int64_t i = 0; i < N; i++) {
+            int parts;
+            const rein_named *part = parts_of(&r->score[i], &parts);
+            x[i] = value_named(part, parts, seen[j]);
+        }
         rein_moments moments = rein_stats_moments(x, N, 1);
         snprintf(name, sizeof name, "rewards/%s/mean", seen[j]);
         rein_metric_add(m, moments.mean, name);
         snprintf(name, sizeof name, "rewards/%s/std", seen[j]);
         rein_metric_add(m, moments.sd, name);
+        if (r->score[0].n_func == 0) continue;
+        snprintf(name, sizeof name, "rewards/%s/missing", seen[j]);
+        rein_metric_add(m, (double)(N - moments.n), name);
     }
     rein_free(x);
     return REIN_OK;

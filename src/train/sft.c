@@ -8,10 +8,13 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/sum.h"
+#include "rollout/prompt.h"
+#include "run/resolve.h"
 #include "train/dataset.h"
 
 typedef struct sft {
     rein_trainer t;
+    rein_prompt_chat chat;
     rein_dataset data;
     int64_t *order; /* rows of epoch `epoch` */
     int64_t epoch;
@@ -56,6 +59,7 @@ static rein_status fresh_model(rein_model **model, rein_tokenizer **tok, const r
 /* ---- set-up ---- */
 
 static void sft_deinit(sft *s) {
+    rein_prompt_chat_close(&s->chat);
     rein_trainer_deinit(&s->t);
     rein_dataset_deinit(&s->data);
     rein_forest_deinit(&s->forest);
@@ -64,6 +68,35 @@ static void sft_deinit(sft *s) {
     rein_free(s->entropy);
     rein_free(s->dlogp);
     rein_free(s->row_sum);
+}
+
+/* A model from scratch has no template. */
+static rein_status load_chat(sft *s) {
+    const rein_train_args *a = s->t.args;
+    const rein_prompt_chat_args args = {.kwargs = a->chat_template_kwargs};
+    rein_arena arena = {0};
+    char *dir;
+    if (!a->model_name_or_path && !a->chat_template_kwargs) return REIN_OK;
+    if (!a->model_name_or_path)
+        return rein_fail(REIN_ERR_USAGE, "chat_template_kwargs is given, and a model from scratch has no chat template");
+    rein_status status = rein_model_dir_resolve(&dir, &arena, a->model_name_or_path);
+    if (status == REIN_OK) status = rein_prompt_chat_open(&s->chat, dir, &args);
+    rein_arena_deinit(&arena);
+    return status;
+}
+
+static rein_status load_data(sft *s) {
+    const rein_train_args *a = s->t.args;
+    const rein_model *m = s->t.model;
+    REIN_TRY(load_chat(s));
+    const rein_dataset_options o = {.eos = (int32_t)m->cfg.eos_id[0],
+                                    .max_length = a->max_length < m->n_pos ? a->max_length : m->n_pos,
+                                    .truncation = (rein_truncation)a->truncation_mode,
+                                    .completion_only = a->completion_only_loss,
+                                    .assistant_only = a->assistant_only_loss,
+                                    .chat = s->chat.format,
+                                    .chat_kwargs = s->chat.kwargs};
+    return rein_dataset_load(&s->data, a->dataset_name, s->t.tokenizer, &o);
 }
 
 static rein_status sft_init(sft *s, const rein_train_args *a, rein_device *dev, const rein_train_watch *watch) {
@@ -79,8 +112,7 @@ static rein_status sft_init(sft *s, const rein_train_args *a, rein_device *dev, 
     }
     REIN_TRY(rein_trainer_init(&s->t, a, dev, model, tok, watch));
     if (model->cfg.n_eos < 1) return rein_fail(REIN_ERR_FORMAT, "the model's config.json names no eos_token_id");
-    int64_t longest = a->max_length < model->n_pos ? a->max_length : model->n_pos;
-    REIN_TRY(rein_dataset_load(&s->data, a->dataset_name, tok, (int32_t)model->cfg.eos_id[0], longest));
+    REIN_TRY(load_data(s));
     s->batch = a->per_device_train_batch_size * a->gradient_accumulation_steps;
     s->epoch = -1;
     if (s->data.n_row < s->batch)
@@ -107,11 +139,9 @@ static rein_status gather(sft *s, int64_t step, int64_t *items) {
     *items = 0;
     for (int64_t i = 0; i < s->batch; i++) {
         int64_t row = s->order[step % per_epoch * s->batch + i], first = s->data.first[row];
-        int64_t n = s->data.first[row + 1] - first, from = a->completion_only_loss ? s->data.prompt[row] : 0, span;
-        REIN_TRY(rein_forest_add(&s->forest, -1, s->data.ids + first, NULL, n, &span));
-        if (from < 1) from = 1; /* nothing predicts the first token */
-        memset(s->forest.want + s->forest.span[span].tok + from, 1, (size_t)(n - from));
-        *items += n - from;
+        int64_t n = s->data.first[row + 1] - first, span;
+        REIN_TRY(rein_forest_add(&s->forest, -1, s->data.ids + first, s->data.loss + first, n, &span));
+        for (int64_t k = 0; k < n; k++) *items += s->data.loss[first + k];
     }
     if (s->forest.n_tok <= s->cap_tok) return REIN_OK;
     rein_free(s->logp);
@@ -197,8 +227,32 @@ static rein_status sft_step(sft *s, rein_commit *commit) {
 
 /* ---- whole runs ---- */
 
+/* What became of the rows: facts of the run, and said aloud where something was left out. */
+static rein_status note_rows(sft *s) {
+    const rein_dataset *d = &s->data;
+    const struct {
+        const char *name;
+        int64_t value;
+    } facts[] = {{"data.rows", d->n_row},
+                 {"data.truncated", d->truncated},
+                 {"data.dropped", d->dropped},
+                 {"data.without_loss", d->without_loss}};
+    for (size_t i = 0; i < REIN_COUNT(facts); i++) {
+        char text[24];
+        snprintf(text, sizeof text, "%lld", (long long)facts[i].value);
+        REIN_TRY(rein_rundir_note(s->t.run, facts[i].name, text));
+    }
+    if (d->truncated + d->dropped + d->without_loss > 0)
+        rein_log(REIN_LOG_WARN, "%s: %lld rows; %lld were cut to max_length, %lld left out for their length, %lld left out "
+                                "because no token of theirs takes loss",
+                 s->t.args->dataset_name, (long long)d->n_row, (long long)d->truncated, (long long)d->dropped,
+                 (long long)d->without_loss);
+    return REIN_OK;
+}
+
 static rein_status note_data(sft *s) {
     char hex[REIN_SHA256_HEX];
+    REIN_TRY(note_rows(s));
     REIN_TRY(rein_sha256_file(hex, s->t.args->dataset_name));
     return rein_rundir_note(s->t.run, "data.sha256", hex);
 }
