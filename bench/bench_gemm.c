@@ -91,15 +91,16 @@ static double fma_peak(int threads) { return 0 * threads; }
 
 static void run_own(const bench *b, shape s) {
     const rein_ops *ops = b->dev->ops;
-    if (s.f == FWD) ops->linear(b->dev, b->y, b->x, s.K, b->packed, NULL, s.M, s.N, s.K);
-    if (s.f == DX) ops->linear_dx(b->dev, b->x, b->y, b->w, s.M, s.N, s.K);
+    rein_weight w = {b->w, b->packed, s.N, s.K, REIN_F32};
+    if (s.f == FWD) ops->linear(b->dev, b->y, s.N, b->x, s.K, w, NULL, s.M);
+    if (s.f == DX) ops->linear_dx(b->dev, b->x, b->y, s.N, w, s.M);
     if (s.f == DW) {
         rein_plan plan = {0, (const int64_t(*)[2])b->range};
         for (int64_t at = 0; at < s.M; at = b->range[plan.n++][1]) {
             b->range[plan.n][0] = at;
             b->range[plan.n][1] = at + REIN_CHUNK < s.M ? at + REIN_CHUNK : s.M;
         }
-        ops->linear_dw(b->dev, b->w, b->y, b->x, s.K, &plan, s.N, s.K);
+        ops->linear_dw(b->dev, b->w, b->y, s.N, b->x, s.K, &plan, s.N, s.K);
     }
 }
 

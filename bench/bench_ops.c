@@ -158,6 +158,10 @@ static void fill_plan(batch *b) {
 
 /* ---- the ops ---- */
 
+static rein_weight weight(const batch *b, int64_t N) {
+    return (rein_weight){b->word[W], b->word[PACKED], N, b->C, REIN_F32};
+}
+
 typedef struct timed {
     const char *name;
     void (*run)(rein_device *dev, batch *b);
@@ -166,19 +170,19 @@ typedef struct timed {
 
 static void op_pack(rein_device *dev, batch *b) { dev->ops->pack(dev, b->word[PACKED], b->word[W], 2 * b->F, b->C); }
 static void op_qkv(rein_device *dev, batch *b) {
-    dev->ops->linear(dev, b->word[QKV], b->word[X], b->C, b->word[PACKED], NULL, b->T, b->ld, b->C);
+    dev->ops->linear(dev, b->word[QKV], b->ld, b->word[X], b->C, weight(b, b->ld), NULL, b->T);
 }
 static void op_up(rein_device *dev, batch *b) {
-    dev->ops->linear(dev, b->word[GU], b->word[X], b->C, b->word[PACKED], NULL, b->T, 2 * b->F, b->C);
+    dev->ops->linear(dev, b->word[GU], 2 * b->F, b->word[X], b->C, weight(b, 2 * b->F), NULL, b->T);
 }
 static void op_up_dx(rein_device *dev, batch *b) {
-    dev->ops->linear_dx(dev, b->word[Y], b->word[DGU], b->word[W], b->T, 2 * b->F, b->C);
+    dev->ops->linear_dx(dev, b->word[Y], b->word[DGU], 2 * b->F, weight(b, 2 * b->F), b->T);
 }
 static void op_up_dw(rein_device *dev, batch *b) {
-    dev->ops->linear_dw(dev, b->word[DW], b->word[DGU], b->word[X], b->C, &b->plan, 2 * b->F, b->C);
+    dev->ops->linear_dw(dev, b->word[DW], b->word[DGU], 2 * b->F, b->word[X], b->C, &b->plan, 2 * b->F, b->C);
 }
 static void op_head(rein_device *dev, batch *b) {
-    dev->ops->linear(dev, b->word[DLOGITS], b->word[X], b->C, b->word[PACKED], NULL, b->T, b->V, b->C);
+    dev->ops->linear(dev, b->word[DLOGITS], b->V, b->word[X], b->C, weight(b, b->V), NULL, b->T);
 }
 static void op_norm(rein_device *dev, batch *b) {
     dev->ops->rmsnorm(dev, b->word[Y], b->C, b->word[RSTD], b->word[X], b->C, b->word[NORM], b->T, 1, b->C, 1e-6f);
@@ -213,7 +217,9 @@ static void op_logprob_bwd(rein_device *dev, batch *b) {
     dev->ops->logprob_bwd(dev, b->word[DLOGITS], b->word[LOGP], b->word[STATP], b->word[LOGITS], b->read, b->T, b->T,
                           b->V);
 }
-static void op_embed(rein_device *dev, batch *b) { dev->ops->embed(dev, b->word[Y], b->word[W], b->ids, b->T, b->C); }
+static void op_embed(rein_device *dev, batch *b) {
+    dev->ops->embed(dev, b->word[Y], weight(b, b->V), b->ids, b->T);
+}
 static void op_embed_bwd(rein_device *dev, batch *b) {
     dev->ops->embed_bwd(dev, b->word[DW], b->word[X], b->ids, &b->plan, b->C);
 }

@@ -28,4 +28,5 @@ foreach(op packed_size pack linear linear_dx linear_dw bias_grad rmsnorm rmsnorm
   target_compile_definitions(ref_f64 PRIVATE rein_ref_${op}=rein_ref_${op}_f64)
 endforeach()
 target_sources(test_ops_grad PRIVATE forest.c)
+target_link_libraries(ref_f64 PRIVATE rein) # the elements of stored types
 target_link_libraries(test_ops_grad PRIVATE ref_f64)

@@ -73,29 +73,29 @@ void op_run_free(op_run *r) {
     r->n_buffers = 0;
 }
 
-/* ---- linear: M, N, K, bias, gap of the leading dimension / plan ---- */
+/* ---- linear: M, N, K, bias, gap of the leading dimensions / plan ---- */
 
 static void run_linear(op_run *r, const int64_t *p) {
     const rein_ops *ops = r->dev->ops;
-    int64_t M = p[0], N = p[1], K = p[2], ldx = K + p[4];
+    int64_t M = p[0], N = p[1], K = p[2], ldx = K + p[4], ldy = N + p[4];
     float *w = op_random(r, "w", N * K), *x = op_random(r, "x", M * ldx);
     float *bias = p[3] ? op_random(r, "bias", N) : NULL;
-    float *packed = op_output(r, "packed", ops->packed_size(N, K)), *y = op_output(r, "y", M * N);
+    float *packed = op_output(r, "packed", ops->packed_size(N, K)), *y = op_output(r, "y", M * ldy);
     ops->pack(r->dev, packed, w, N, K);
-    ops->linear(r->dev, y, x, ldx, packed, bias, M, N, K);
+    ops->linear(r->dev, y, ldy, x, ldx, (rein_weight){w, packed, N, K, REIN_F32}, bias, M);
 }
 
 static void run_linear_dx(op_run *r, const int64_t *p) {
-    int64_t M = p[0], N = p[1], K = p[2];
-    float *w = op_random(r, "w", N * K), *dy = op_random(r, "dy", M * N), *dx = op_output(r, "dx", M * K);
-    r->dev->ops->linear_dx(r->dev, dx, dy, w, M, N, K);
+    int64_t M = p[0], N = p[1], K = p[2], lddy = N + p[4];
+    float *w = op_random(r, "w", N * K), *dy = op_random(r, "dy", M * lddy), *dx = op_output(r, "dx", M * K);
+    r->dev->ops->linear_dx(r->dev, dx, dy, lddy, (rein_weight){w, NULL, N, K, REIN_F32}, M);
 }
 
 static void run_linear_dw(op_run *r, const int64_t *p) {
-    int64_t M = p[0], N = p[1], K = p[2], ldx = K + p[4];
-    float *x = op_random(r, "x", M * ldx), *dy = op_random(r, "dy", M * N), *dw = op_random(r, "dw", N * K);
+    int64_t M = p[0], N = p[1], K = p[2], ldx = K + p[4], lddy = N + p[4];
+    float *x = op_random(r, "x", M * ldx), *dy = op_random(r, "dy", M * lddy), *dw = op_random(r, "dw", N * K);
     rein_plan plan = op_plan(r, p[3], M);
-    r->dev->ops->linear_dw(r->dev, dw, dy, x, ldx, &plan, N, K);
+    r->dev->ops->linear_dw(r->dev, dw, dy, lddy, x, ldx, &plan, N, K);
 }
 
 static void run_bias_grad(op_run *r, const int64_t *p) {
@@ -109,7 +109,7 @@ static void visit_linear(op_visit visit, void *user, int64_t M, int64_t N, int64
     int64_t odd = (M + N + K) % 2, gap = (M + N) % 3, plan = (M + N / 3 + K) % PLAN_KINDS;
     if (M > 33) plan %= 2; /* long batches: only the plans that read most rows */
     visit(user, &(op_case){"linear", run_linear, {M, N, K, odd, gap}});
-    visit(user, &(op_case){"linear_dx", run_linear_dx, {M, N, K}});
+    visit(user, &(op_case){"linear_dx", run_linear_dx, {M, N, K, 0, gap}});
     visit(user, &(op_case){"linear_dw", run_linear_dw, {M, N, K, plan, gap}});
 }
 
@@ -190,7 +190,7 @@ static void run_embed(op_run *r, const int64_t *p) {
     int32_t *ids = op_bytes(r, "ids", M * (int64_t)sizeof *ids);
     for (int64_t t = 0; t < M; t++) ids[t] = (int32_t)op_below(r, VOCABULARY);
     rein_plan plan = op_plan(r, p[2], M);
-    r->dev->ops->embed(r->dev, y, w, ids, M, C);
+    r->dev->ops->embed(r->dev, y, (rein_weight){w, NULL, VOCABULARY, C, REIN_F32}, ids, M);
     r->dev->ops->embed_bwd(r->dev, dw, dx, ids, &plan, C);
 }
 

@@ -74,7 +74,7 @@ typedef struct linear_case {
 static real linear_loss(void *ctx) {
     linear_case *c = ctx;
     ops->pack(NULL, c->packed, c->w, c->N, c->K);
-    ops->linear(NULL, c->y, c->x, c->ldx, c->packed, c->bias, c->M, c->N, c->K);
+    ops->linear(NULL, c->y, c->N, c->x, c->ldx, (rein_weight){c->w, c->packed, c->N, c->K, REIN_F32}, c->bias, c->M);
     return dot(c->y, c->weight, c->M * c->N);
 }
 
@@ -85,9 +85,9 @@ static void check_linear(int64_t M, int64_t N, int64_t K) {
     linear_case c = {M, N, K, K + 2, new_reals(M * (K + 2)), new_reals(N * K), new_reals(N), NULL, NULL, NULL};
     c.packed = new_zeros(ops->packed_size(N, K)), c.y = new_zeros(M * N), c.weight = new_reals(M * N);
     real *dx = new_zeros(M * K), *dx_wide = new_zeros(M * c.ldx), *dw = new_zeros(N * K), *db = new_zeros(N);
-    ops->linear_dx(NULL, dx, c.weight, c.w, M, N, K);
+    ops->linear_dx(NULL, dx, c.weight, N, (rein_weight){c.w, NULL, N, K, REIN_F32}, M);
     for (int64_t t = 0; t < M; t++) memcpy(dx_wide + t * c.ldx, dx + t * K, (size_t)K * sizeof(real));
-    ops->linear_dw(NULL, dw, c.weight, c.x, c.ldx, &plan, N, K);
+    ops->linear_dw(NULL, dw, c.weight, N, c.x, c.ldx, &plan, N, K);
     ops->bias_grad(NULL, db, c.weight, N, &plan, N);
     check_gradient("linear dx", c.x, dx_wide, M * c.ldx, linear_loss, &c);
     check_gradient("linear dw", c.w, dw, N * K, linear_loss, &c);
@@ -112,7 +112,7 @@ static void test_plan_leaves_out(void **state) {
     const real dy[] = {1, 10, 100}, x[] = {2, 3, 5}, one[] = {1, 1, 1};
     const int32_t ids[] = {0, 0, 0};
     real dw = 0.5, db = 0.5, dn = 0.5, de = 0.5, dx[3] = {0};
-    ops->linear_dw(NULL, &dw, dy, x, 1, &plan, 1, 1);
+    ops->linear_dw(NULL, &dw, dy, 1, x, 1, &plan, 1, 1);
     ops->bias_grad(NULL, &db, dy, 1, &plan, 1);
     ops->rmsnorm_bwd(NULL, dx, &dn, dy, 1, x, 1, one, one, &plan, 3, 1, 1, 0);
     ops->embed_bwd(NULL, &de, dy, ids, &plan, 1);
@@ -212,7 +212,7 @@ typedef struct embed_case {
 
 static real embed_loss(void *ctx) {
     embed_case *c = ctx;
-    ops->embed(NULL, c->y, c->w, embed_ids, TOKENS, WIDTH);
+    ops->embed(NULL, c->y, (rein_weight){c->w, NULL, VOCABULARY, WIDTH, REIN_F32}, embed_ids, TOKENS);
     return dot(c->y, c->weight, TOKENS * WIDTH);
 }
 

@@ -3,7 +3,8 @@
  *
  * The reference is the specification of tensor/ops.h, written as plain loops in the order stated there. It is built
  * twice: in single precision for the library, and in double (REIN_REAL_DOUBLE, tests only) for finite differences; then
- * every float of the op table is a double, exp and log are libm's, and the order of operations is the same.
+ * every float of the op table is a double, F32 weights among them, exp and log are libm's, and the order of operations is
+ * the same.
  */
 #ifndef REIN_CPU_REF_H
 #define REIN_CPU_REF_H
@@ -11,6 +12,8 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "tensor/dtype.h" /* before ops.h: the elements of a stored type are f32 in both builds */
 
 #ifdef REIN_REAL_DOUBLE
 #define float double
@@ -42,16 +45,24 @@ static inline real real_tree16(real p[REIN_LANES]) {
     return p[0];
 }
 
+/** Element (n, k) of a weight. */
+static inline real real_weight(const rein_weight *w, int64_t n, int64_t k) {
+    if (w->dtype == REIN_F32) return ((const real *)w->rows)[n * w->K + k];
+    float x;
+    rein_dequantize(&x, w->dtype, (const char *)w->rows + n * rein_dtype_bytes(w->dtype, w->K), k, 1);
+    return (real)x;
+}
+
 static inline int64_t ref_min(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /* ref_linear.c */
 int64_t rein_ref_packed_size(int64_t N, int64_t K);
 void rein_ref_pack(rein_device *dev, real *packed, const real *w, int64_t N, int64_t K);
-void rein_ref_linear(rein_device *dev, real *y, const real *x, int64_t ldx, const real *packed, const real *bias,
-                     int64_t M, int64_t N, int64_t K);
-void rein_ref_linear_dx(rein_device *dev, real *dx, const real *dy, const real *w, int64_t M, int64_t N, int64_t K);
-void rein_ref_linear_dw(rein_device *dev, real *dw, const real *dy, const real *x, int64_t ldx, const rein_plan *plan,
-                        int64_t N, int64_t K);
+void rein_ref_linear(rein_device *dev, real *y, int64_t ldy, const real *x, int64_t ldx, rein_weight w,
+                     const real *bias, int64_t M);
+void rein_ref_linear_dx(rein_device *dev, real *dx, const real *dy, int64_t lddy, rein_weight w, int64_t M);
+void rein_ref_linear_dw(rein_device *dev, real *dw, const real *dy, int64_t lddy, const real *x, int64_t ldx,
+                        const rein_plan *plan, int64_t N, int64_t K);
 void rein_ref_bias_grad(rein_device *dev, real *db, const real *dy, int64_t lddy, const rein_plan *plan, int64_t N);
 
 /* ref_rows.c */
@@ -65,7 +76,7 @@ void rein_ref_rope(rein_device *dev, real *x, int64_t ld, const int64_t *pos, co
 void rein_ref_swiglu(rein_device *dev, real *act, const real *gu, int64_t M, int64_t F);
 void rein_ref_swiglu_bwd(rein_device *dev, real *dgu, const real *dact, const real *gu, int64_t M, int64_t F);
 void rein_ref_add(rein_device *dev, real *y, const real *a, const real *b, int64_t n);
-void rein_ref_embed(rein_device *dev, real *y, const real *w, const int32_t *ids, int64_t M, int64_t C);
+void rein_ref_embed(rein_device *dev, real *y, rein_weight w, const int32_t *ids, int64_t M);
 void rein_ref_embed_bwd(rein_device *dev, real *dw, const real *dx, const int32_t *ids, const rein_plan *plan,
                         int64_t C);
 

@@ -17,51 +17,57 @@ void rein_ref_pack(rein_device *dev, real *packed, const real *w, int64_t N, int
         for (int64_t k = 0; k < K; k++) packed[packed_index(n, k, K)] = n < N ? w[n * K + k] : 0;
 }
 
-static real linear_one(const real *x, const real *packed, int64_t n, int64_t K) {
+/* Element (n, k), from the packed copy where there is one. */
+static real element(const rein_weight *w, int64_t n, int64_t k) {
+    return w->packed ? w->packed[packed_index(n, k, w->K)] : real_weight(w, n, k);
+}
+
+static real linear_one(const real *x, const rein_weight *w, int64_t n) {
     real total = 0;
-    for (int64_t k0 = 0; k0 < K; k0 += REIN_CHUNK) {
+    for (int64_t k0 = 0; k0 < w->K; k0 += REIN_CHUNK) {
         real c = 0;
-        for (int64_t k = k0; k < ref_min(k0 + REIN_CHUNK, K); k++) c = real_fma(x[k], packed[packed_index(n, k, K)], c);
+        for (int64_t k = k0; k < ref_min(k0 + REIN_CHUNK, w->K); k++) c = real_fma(x[k], element(w, n, k), c);
         total = k0 == 0 ? c : total + c;
     }
     return total;
 }
 
-void rein_ref_linear(rein_device *dev, real *y, const real *x, int64_t ldx, const real *packed, const real *bias,
-                     int64_t M, int64_t N, int64_t K) {
+void rein_ref_linear(rein_device *dev, real *y, int64_t ldy, const real *x, int64_t ldx, rein_weight w,
+                     const real *bias, int64_t M) {
     (void)dev;
     for (int64_t t = 0; t < M; t++) {
-        for (int64_t n = 0; n < N; n++) {
-            real v = linear_one(x + t * ldx, packed, n, K);
-            y[t * N + n] = bias ? v + bias[n] : v;
+        for (int64_t n = 0; n < w.N; n++) {
+            real v = linear_one(x + t * ldx, &w, n);
+            y[t * ldy + n] = bias ? v + bias[n] : v;
         }
     }
 }
 
-void rein_ref_linear_dx(rein_device *dev, real *dx, const real *dy, const real *w, int64_t M, int64_t N, int64_t K) {
-    (void)dev;
-    for (int64_t t = 0; t < M; t++) {
-        for (int64_t k = 0; k < K; k++) {
-            real total = 0;
-            for (int64_t n0 = 0; n0 < N; n0 += REIN_CHUNK) {
-                real c = 0;
-                for (int64_t n = n0; n < ref_min(n0 + REIN_CHUNK, N); n++) c = real_fma(dy[t * N + n], w[n * K + k], c);
-                total = n0 == 0 ? c : total + c;
-            }
-            dx[t * K + k] = total;
-        }
+static real linear_dx_one(const real *dy, const rein_weight *w, int64_t k) {
+    real total = 0;
+    for (int64_t n0 = 0; n0 < w->N; n0 += REIN_CHUNK) {
+        real c = 0;
+        for (int64_t n = n0; n < ref_min(n0 + REIN_CHUNK, w->N); n++) c = real_fma(dy[n], real_weight(w, n, k), c);
+        total = n0 == 0 ? c : total + c;
     }
+    return total;
 }
 
-void rein_ref_linear_dw(rein_device *dev, real *dw, const real *dy, const real *x, int64_t ldx, const rein_plan *plan,
-                        int64_t N, int64_t K) {
+void rein_ref_linear_dx(rein_device *dev, real *dx, const real *dy, int64_t lddy, rein_weight w, int64_t M) {
+    (void)dev;
+    for (int64_t t = 0; t < M; t++)
+        for (int64_t k = 0; k < w.K; k++) dx[t * w.K + k] = linear_dx_one(dy + t * lddy, &w, k);
+}
+
+void rein_ref_linear_dw(rein_device *dev, real *dw, const real *dy, int64_t lddy, const real *x, int64_t ldx,
+                        const rein_plan *plan, int64_t N, int64_t K) {
     (void)dev;
     for (int64_t i = 0; i < plan->n; i++) {
         for (int64_t n = 0; n < N; n++) {
             for (int64_t k = 0; k < K; k++) {
                 real c = 0;
                 for (int64_t t = plan->range[i][0]; t < plan->range[i][1]; t++)
-                    c = real_fma(dy[t * N + n], x[t * ldx + k], c);
+                    c = real_fma(dy[t * lddy + n], x[t * ldx + k], c);
                 dw[n * K + k] += c;
             }
         }

@@ -1,6 +1,4 @@
 /* Reference row operations: RMSNorm, rotary embedding, SwiGLU, addition, embedding, and their gradients. */
-#include <string.h>
-
 #include "cpu/ref.h"
 
 void rein_ref_rmsnorm(rein_device *dev, real *y, int64_t ldy, real *rstd, const real *x, int64_t ldx, const real *w,
@@ -102,9 +100,10 @@ void rein_ref_add(rein_device *dev, real *y, const real *a, const real *b, int64
     for (int64_t i = 0; i < n; i++) y[i] = a[i] + b[i];
 }
 
-void rein_ref_embed(rein_device *dev, real *y, const real *w, const int32_t *ids, int64_t M, int64_t C) {
+void rein_ref_embed(rein_device *dev, real *y, rein_weight w, const int32_t *ids, int64_t M) {
     (void)dev;
-    for (int64_t t = 0; t < M; t++) memcpy(y + t * C, w + ids[t] * C, (size_t)C * sizeof(real));
+    for (int64_t t = 0; t < M; t++)
+        for (int64_t k = 0; k < w.K; k++) y[t * w.K + k] = real_weight(&w, ids[t], k);
 }
 
 void rein_ref_embed_bwd(rein_device *dev, real *dw, const real *dx, const int32_t *ids, const rein_plan *plan,

@@ -43,15 +43,20 @@ static rein_status reserve_block(rein_pass *pass, int64_t rows, int64_t reads, b
     return REIN_OK;
 }
 
+static rein_weight head_weight(const rein_model *m) {
+    return rein_model_weight(m, m->head, m->pk_head, m->cfg.V, m->cfg.C);
+}
+
 /* Logits of the n rows in pass->head_row. Normalised rows stay in the second half of head_x, raw ones in the first. */
 static void block_logits(rein_pass *pass, int64_t n) {
     const rein_model *m = pass->model;
     rein_device *dev = m->dev;
     int64_t C = m->cfg.C;
     float *raw = pass->head_x, *normed = pass->head_x + pass->cap_head * C;
-    dev->ops->embed(dev, raw, pass->x, pass->head_row, n, C);
+    rein_weight rows = {.rows = pass->x, .N = pass->cap_T, .K = C, .dtype = REIN_F32}; /* a table to gather from */
+    dev->ops->embed(dev, raw, rows, pass->head_row, n);
     dev->ops->rmsnorm(dev, normed, C, pass->head_rstd, raw, C, m->w + m->norm, n, 1, C, (float)m->cfg.rms_norm_eps);
-    dev->ops->linear(dev, pass->logits, normed, C, m->packed + m->pk_head, NULL, n, m->cfg.V, C);
+    dev->ops->linear(dev, pass->logits, m->cfg.V, normed, C, head_weight(m), NULL, n);
 }
 
 /* Reads from `at` on that share at most `most` distinct rows; fills head_row and block_read. Returns their end. */
@@ -121,8 +126,8 @@ static void block_backward(rein_pass *pass, const float *dlogp, int64_t n_reads,
     block_logits(pass, rows);
     op->logprob(dev, pass->stat + 2 * n_reads, pass->stat, NULL, pass->logits, pass->block_read, n_reads, V);
     op->logprob_bwd(dev, pass->dlogits, dlogp, pass->stat, pass->logits, pass->block_read, n_reads, rows, V);
-    op->linear_dw(dev, dhead, pass->dlogits, normed, C, &local, V, C);
-    op->linear_dx(dev, pass->head_dx, pass->dlogits, m->w + m->head, rows, V, C);
+    op->linear_dw(dev, dhead, pass->dlogits, V, normed, C, &local, V, C);
+    op->linear_dx(dev, pass->head_dx, pass->dlogits, V, head_weight(m), rows);
     op->rmsnorm_bwd(dev, pass->head_dx, gr->flat + m->norm, pass->head_dx, C, raw, C, m->w + m->norm, pass->head_rstd,
                     &local, rows, 1, C, 0);
     for (int64_t i = 0; i < rows; i++)

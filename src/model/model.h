@@ -78,4 +78,9 @@ int64_t rein_model_count(const rein_model *model);
 /* Sizes used by the pass. */
 static inline int64_t rein_model_qkv(const rein_model *m) { return (m->cfg.H + 2 * m->cfg.K) * m->cfg.D; }
 
+/** The matrix (N, K) at `offset` of the flat array, whose packed copy is at `packed`, as an operand. */
+static inline rein_weight rein_model_weight(const rein_model *m, int64_t offset, int64_t packed, int64_t N, int64_t K) {
+    return (rein_weight){.rows = m->w + offset, .packed = m->packed + packed, .N = N, .K = K, .dtype = REIN_F32};
+}
+
 #endif

@@ -124,6 +124,23 @@ static rein_attn attn_sizes(const rein_model *m, int64_t layer) {
                        .scale = 1.0f / sqrtf((float)c->D)};
 }
 
+/* The four products of a layer. */
+static rein_weight qkv_weight(const rein_model *m, const rein_layer *y) {
+    return rein_model_weight(m, y->qkv, y->pk_qkv, rein_model_qkv(m), m->cfg.C);
+}
+
+static rein_weight o_weight(const rein_model *m, const rein_layer *y) {
+    return rein_model_weight(m, y->o, y->pk_o, m->cfg.C, m->cfg.H * m->cfg.D);
+}
+
+static rein_weight gate_up_weight(const rein_model *m, const rein_layer *y) {
+    return rein_model_weight(m, y->gate_up, y->pk_gate_up, 2 * m->cfg.F, m->cfg.C);
+}
+
+static rein_weight down_weight(const rein_model *m, const rein_layer *y) {
+    return rein_model_weight(m, y->down, y->pk_down, m->cfg.C, m->cfg.F);
+}
+
 static const float *weight_or_null(const float *w, int64_t offset) { return offset < 0 ? NULL : w + offset; }
 
 /* Normalise the heads of q and of k (Qwen3); v passes through. */
@@ -150,18 +167,17 @@ static void layer_forward(rein_pass *pass, const rein_batch *b, int64_t l, float
     float *tmp = pass->grad; /* (T, C); the backward pass owns it later */
 
     op->rmsnorm(dev, a.n1, C, a.rstd1, a.x, C, m->w + y->attn_norm, T, 1, C, (float)c->rms_norm_eps);
-    op->linear(dev, a.pre, a.n1, C, m->packed + y->pk_qkv, weight_or_null(m->w, y->qkv_bias), T, Q, C);
+    op->linear(dev, a.pre, Q, a.n1, C, qkv_weight(m, y), weight_or_null(m->w, y->qkv_bias), T);
     if (c->qk_norm) qk_norm(m, y, &a, T);
     op->rope(dev, a.qkv, Q, b->pos, m->rope, T, c->H + c->K, c->D, 0);
     op->kv_store(dev, b->runs, b->n_runs, a.qkv, at);
     op->attention(dev, a.att, pass->tape ? a.stat : NULL, b->runs, b->n_runs, a.qkv, at);
-    op->linear(dev, tmp, a.att, c->H * c->D, m->packed + y->pk_o, weight_or_null(m->w, y->o_bias), T, C,
-               c->H * c->D);
+    op->linear(dev, tmp, C, a.att, c->H * c->D, o_weight(m, y), weight_or_null(m->w, y->o_bias), T);
     op->add(dev, a.mid, a.x, tmp, T * C);
     op->rmsnorm(dev, a.n2, C, a.rstd2, a.mid, C, m->w + y->ffn_norm, T, 1, C, (float)c->rms_norm_eps);
-    op->linear(dev, a.gu, a.n2, C, m->packed + y->pk_gate_up, NULL, T, 2 * c->F, C);
+    op->linear(dev, a.gu, 2 * c->F, a.n2, C, gate_up_weight(m, y), NULL, T);
     op->swiglu(dev, a.act, a.gu, T, c->F);
-    op->linear(dev, tmp, a.act, c->F, m->packed + y->pk_down, NULL, T, C, c->F);
+    op->linear(dev, tmp, C, a.act, c->F, down_weight(m, y), NULL, T);
     op->add(dev, next, a.mid, tmp, T * C);
 }
 
@@ -172,7 +188,8 @@ rein_status rein_pass_forward(rein_pass *pass, const rein_batch *b) {
         REIN_ASSERT(b->ids[t] >= 0 && b->ids[t] < m->cfg.V);
         REIN_ASSERT(b->pos[t] >= 0 && b->pos[t] < m->n_pos);
     }
-    m->dev->ops->embed(m->dev, layer_acts(pass, 0).x, m->w + m->embed, b->ids, b->T, m->cfg.C);
+    rein_weight embed = {.rows = m->w + m->embed, .N = m->cfg.V, .K = m->cfg.C, .dtype = REIN_F32};
+    m->dev->ops->embed(m->dev, layer_acts(pass, 0).x, embed, b->ids, b->T);
     for (int64_t l = 0; l < m->cfg.L; l++)
         layer_forward(pass, b, l, l + 1 < m->cfg.L ? layer_acts(pass, l + 1).x : pass->x);
     pass->rows_done += b->T;
@@ -230,11 +247,11 @@ static void ffn_backward(rein_pass *pass, const rein_batch *b, int64_t l, float 
     int64_t T = b->T, C = m->cfg.C, F = m->cfg.F;
     acts a = layer_acts(pass, l);
     grads g = lay_out_grads(pass, T);
-    dev->ops->linear_dx(dev, g.dact, dx, m->w + y->down, T, C, F);
-    dev->ops->linear_dw(dev, gw + y->down, dx, a.act, F, plan, C, F);
+    dev->ops->linear_dx(dev, g.dact, dx, C, down_weight(m, y), T);
+    dev->ops->linear_dw(dev, gw + y->down, dx, C, a.act, F, plan, C, F);
     dev->ops->swiglu_bwd(dev, g.dgu, g.dact, a.gu, T, F);
-    dev->ops->linear_dx(dev, g.dn, g.dgu, m->w + y->gate_up, T, 2 * F, C);
-    dev->ops->linear_dw(dev, gw + y->gate_up, g.dgu, a.n2, C, plan, 2 * F, C);
+    dev->ops->linear_dx(dev, g.dn, g.dgu, 2 * F, gate_up_weight(m, y), T);
+    dev->ops->linear_dw(dev, gw + y->gate_up, g.dgu, 2 * F, a.n2, C, plan, 2 * F, C);
     dev->ops->rmsnorm_bwd(dev, dx, gw + y->ffn_norm, g.dn, C, a.mid, C, m->w + y->ffn_norm, a.rstd2, plan, T, 1, C, 1);
 }
 
@@ -261,15 +278,15 @@ static void attn_backward(rein_pass *pass, const rein_batch *b, int64_t l, float
     int64_t T = b->T, C = c->C, HD = c->H * c->D, Q = rein_model_qkv(m);
     acts a = layer_acts(pass, l);
     grads g = lay_out_grads(pass, T);
-    dev->ops->linear_dx(dev, g.datt, dx, m->w + y->o, T, C, HD);
-    dev->ops->linear_dw(dev, gw + y->o, dx, a.att, HD, plan, C, HD);
+    dev->ops->linear_dx(dev, g.datt, dx, C, o_weight(m, y), T);
+    dev->ops->linear_dw(dev, gw + y->o, dx, C, a.att, HD, plan, C, HD);
     if (y->o_bias >= 0) dev->ops->bias_grad(dev, gw + y->o_bias, dx, C, plan, C);
     dev->ops->attention_bwd(dev, g.dqkv, g.datt, a.att, a.stat, pass->runs, b->n_runs, a.qkv, attn_sizes(m, l));
     dev->ops->rope(dev, g.dqkv, Q, b->pos, m->rope, T, c->H + c->K, c->D, 1);
     if (c->qk_norm) qk_norm_backward(pass, T, l, plan, gw);
     if (y->qkv_bias >= 0) dev->ops->bias_grad(dev, gw + y->qkv_bias, g.dqkv, Q, plan, Q);
-    dev->ops->linear_dx(dev, g.dn, g.dqkv, m->w + y->qkv, T, Q, C);
-    dev->ops->linear_dw(dev, gw + y->qkv, g.dqkv, a.n1, C, plan, Q, C);
+    dev->ops->linear_dx(dev, g.dn, g.dqkv, Q, qkv_weight(m, y), T);
+    dev->ops->linear_dw(dev, gw + y->qkv, g.dqkv, Q, a.n1, C, plan, Q, C);
     dev->ops->rmsnorm_bwd(dev, dx, gw + y->attn_norm, g.dn, C, a.x, C, m->w + y->attn_norm, a.rstd1, plan, T, 1, C, 1);
 }
 

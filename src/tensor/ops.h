@@ -24,6 +24,8 @@
 
 #include <stdint.h>
 
+#include "tensor/dtype.h"
+
 enum { REIN_CHUNK = 256, REIN_LANES = 16, REIN_PANEL = 32 };
 
 /** Row ranges of the weight-gradient sums; every range has at most REIN_CHUNK rows. Rows in no range do not count. */
@@ -66,8 +68,18 @@ typedef struct rein_attn {
     int64_t H, K, D;
     int64_t layer;
     int64_t ld;     /* leading dimension of qkv */
+    int64_t window; /* sliding window (Beltagy et al. 2020, arXiv:2004.05150): a query at p sees positions
+                       max(0, p - window + 1) .. p; 0: all */
     float scale;    /* 1/sqrt(D) */
 } rein_attn;
+
+/** A weight matrix (N, K) as an operand. */
+typedef struct rein_weight {
+    const void *rows;    /* row-major in `dtype`, rows without gaps; a row is a whole number of blocks */
+    const float *packed; /* the same as panels of f32; NULL: a kernel unpacks from `rows` as it goes */
+    int64_t N, K;
+    rein_dtype dtype;
+} rein_weight;
 
 /** One log-prob to read from a row of logits. Reads are sorted by row; reads of one row by id of the reader. */
 typedef struct rein_read {
@@ -95,14 +107,15 @@ typedef struct rein_ops {
     /** Floats of a packed weight (N, K): ceil(N / 32) panels of K x 32, zero padded: p[(n/32) * 32K + k * 32 + n%32]. */
     int64_t (*packed_size)(int64_t N, int64_t K);
     void (*pack)(rein_device *dev, float *packed, const float *w, int64_t N, int64_t K);
-    /** y[t,n] = chunked over k of x[t,k] w[n,k]; then + bias[n] if bias. x has leading dimension ldx >= K, y is dense. */
-    void (*linear)(rein_device *dev, float *y, const float *x, int64_t ldx, const float *packed, const float *bias,
-                   int64_t M, int64_t N, int64_t K);
-    /** dx[t,k] = chunked over n of dy[t,n] w[n,k]; w row-major (N, K). */
-    void (*linear_dx)(rein_device *dev, float *dx, const float *dy, const float *w, int64_t M, int64_t N, int64_t K);
-    /** dw[n,k] += by plan: chain over rows t of dy[t,n] x[t,k]. x has leading dimension ldx. */
-    void (*linear_dw)(rein_device *dev, float *dw, const float *dy, const float *x, int64_t ldx, const rein_plan *plan,
-                      int64_t N, int64_t K);
+    /** y[t,n] = chunked over k of x[t,k] w[n,k]; then + bias[n] if bias. x (M, ldx >= K), y (M, ldy >= N). Same bits
+     *  whether w is packed f32 or read from its stored dtype: the element's value is that of rein_dequantize. */
+    void (*linear)(rein_device *dev, float *y, int64_t ldy, const float *x, int64_t ldx, rein_weight w, const float *bias,
+                   int64_t M);
+    /** dx[t,k] = chunked over n of dy[t,n] w[n,k], from w.rows in its dtype. dx (M, K) dense, dy (M, lddy >= N). */
+    void (*linear_dx)(rein_device *dev, float *dx, const float *dy, int64_t lddy, rein_weight w, int64_t M);
+    /** dw[n,k] += by plan: chain over rows t of dy[t,n] x[t,k]. dy (M, lddy >= N), x (M, ldx >= K). */
+    void (*linear_dw)(rein_device *dev, float *dw, const float *dy, int64_t lddy, const float *x, int64_t ldx,
+                      const rein_plan *plan, int64_t N, int64_t K);
     /** db[n] += by plan: sum (plain adds from zero) over rows of dy[t,n]. dy has leading dimension lddy >= N. */
     void (*bias_grad)(rein_device *dev, float *db, const float *dy, int64_t lddy, const rein_plan *plan, int64_t N);
 
@@ -132,12 +145,33 @@ typedef struct rein_ops {
     /** du = dact * (g * s); dg = (dact * u) * (s * fma(g, 1 - s, 1)). dgu may be gu. */
     void (*swiglu_bwd)(rein_device *dev, float *dgu, const float *dact, const float *gu, int64_t M, int64_t F);
 
+    /* ---- low-rank adapters (Hu et al. 2021, arXiv:2106.09685; DoRA: Liu et al. 2024, arXiv:2402.09353) ---- */
+
+    /** y[t,n] += a[t,n], plain adds; y (M, ldy), a (M, lda). */
+    void (*add_rows)(rein_device *dev, float *y, int64_t ldy, const float *a, int64_t lda, int64_t M, int64_t N);
+    /** x[i] *= s */
+    void (*scale)(rein_device *dev, float *x, float s, int64_t n);
+    /** y[t,n] = x[t,n] * g[n] (+ bias[n] if bias, a plain add); y (M, ldy), x (M, ldx); y may be x. */
+    void (*scale_columns)(rein_device *dev, float *y, int64_t ldy, const float *x, int64_t ldx, const float *g,
+                          const float *bias, int64_t M, int64_t N);
+    /** dg[n] += by plan: chain over rows t of dy[t,n] z[t,n]; then the chunk's sum times s[n] is added. */
+    void (*scale_columns_grad)(rein_device *dev, float *dg, const float *dy, int64_t lddy, const float *z, int64_t ldz,
+                               const float *s, const rein_plan *plan, int64_t N);
+    /** norm[n] = sqrt(tree16 over k of fma(u, u, .)), u[k] = fma(s, chain over r of b[n,r] a[r,k], w[n,k]);
+     *  a (R, K), b (N, R). */
+    void (*adapted_norm)(rein_device *dev, float *norm, rein_weight w, const float *a, const float *b, float s, int64_t R);
+    /** y[t,k] = x[t,k] * (uniform(key, t, k) < p ? 0 : 1 / (1 - p)); the uniform is Philox4x32-10 word k % 4 at counter
+     *  (k / 4, pos[t], row_id[t], stream) >> 8 over 2^24, so that it depends on the token, not on its neighbours. */
+    void (*dropout)(rein_device *dev, float *y, const float *x, float p, uint64_t key, uint32_t stream, const int64_t *pos,
+                    const uint32_t *row_id, int64_t M, int64_t K);
+
     /** y = a + b, elementwise; y may be a or b. */
     void (*add)(rein_device *dev, float *y, const float *a, const float *b, int64_t n);
 
     /* ---- embedding ---- */
 
-    void (*embed)(rein_device *dev, float *y, const float *w, const int32_t *ids, int64_t M, int64_t C);
+    /** y[t] = row ids[t] of w. */
+    void (*embed)(rein_device *dev, float *y, rein_weight w, const int32_t *ids, int64_t M);
     /** dw[ids[t]] += dx[t], plain adds in order of the rows, over the rows of the plan only. */
     void (*embed_bwd)(rein_device *dev, float *dw, const float *dx, const int32_t *ids, const rein_plan *plan, int64_t C);
 

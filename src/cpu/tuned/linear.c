@@ -226,37 +226,46 @@ void REIN_ISA(rein_pack)(rein_device *dev, float *packed, const float *w, int64_
         pack_panel(packed + i * REIN_PANEL * K, w + i * REIN_PANEL * K, min_i64(REIN_PANEL, N - i * REIN_PANEL), K);
 }
 
-void REIN_ISA(rein_linear)(rein_device *dev, float *y, const float *x, int64_t ldx, const float *packed,
-                           const float *bias, int64_t M, int64_t N, int64_t K) {
+void REIN_ISA(rein_linear)(rein_device *dev, float *y, int64_t ldy, const float *x, int64_t ldx, rein_weight w,
+                           const float *bias, int64_t M) {
     gemm g = {.a = x,
               .sam = ldx,
               .sap = 1,
-              .b = packed,
+              .b = w.packed,
               .ldb = REIN_PANEL,
-              .panel = REIN_PANEL * K,
+              .panel = REIN_PANEL * w.K,
               .padded = 1,
               .c = y,
-              .ldc = N,
+              .ldc = ldy,
               .bias = bias,
               .M = M,
-              .N = N,
-              .K = K};
+              .N = w.N,
+              .K = w.K};
     run_gemm(dev, &g);
 }
 
-void REIN_ISA(rein_linear_dx)(rein_device *dev, float *dx, const float *dy, const float *w, int64_t M, int64_t N,
-                              int64_t K) {
-    gemm g = {.a = dy, .sam = N, .sap = 1, .b = w, .ldb = K, .panel = 32, .c = dx, .ldc = K, .M = M, .N = K, .K = N};
+void REIN_ISA(rein_linear_dx)(rein_device *dev, float *dx, const float *dy, int64_t lddy, rein_weight w, int64_t M) {
+    gemm g = {.a = dy,
+              .sam = lddy,
+              .sap = 1,
+              .b = w.rows,
+              .ldb = w.K,
+              .panel = 32,
+              .c = dx,
+              .ldc = w.K,
+              .M = M,
+              .N = w.K,
+              .K = w.N};
     run_gemm(dev, &g);
 }
 
-void REIN_ISA(rein_linear_dw)(rein_device *dev, float *dw, const float *dy, const float *x, int64_t ldx,
+void REIN_ISA(rein_linear_dw)(rein_device *dev, float *dw, const float *dy, int64_t lddy, const float *x, int64_t ldx,
                               const rein_plan *plan, int64_t N, int64_t K) {
     int64_t rows = 0;
     for (int64_t i = 0; i < plan->n; i++) rows += plan->range[i][1] - plan->range[i][0];
     gemm g = {.a = dy,
               .sam = 1,
-              .sap = N,
+              .sap = lddy,
               .b = x,
               .ldb = ldx,
               .panel = 32,

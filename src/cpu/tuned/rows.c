@@ -199,10 +199,12 @@ void REIN_ISA(rein_add)(rein_device *dev, float *y, const float *a, const float 
     for (int64_t i = 0; i < n; i++) y[i] = a[i] + b[i];
 }
 
-void REIN_ISA(rein_embed)(rein_device *dev, float *y, const float *w, const int32_t *ids, int64_t M, int64_t C) {
-    int parts = parts_for(dev, 4 * M * C);
+void REIN_ISA(rein_embed)(rein_device *dev, float *y, rein_weight w, const int32_t *ids, int64_t M) {
+    int parts = parts_for(dev, 4 * M * w.K);
+    int64_t stride = rein_dtype_bytes(w.dtype, w.K);
 #pragma omp parallel for schedule(static) num_threads(parts)
-    for (int64_t t = 0; t < M; t++) memcpy(y + t * C, w + ids[t] * C, (size_t)C * sizeof(float));
+    for (int64_t t = 0; t < M; t++)
+        rein_dequantize(y + t * w.K, w.dtype, (const char *)w.rows + ids[t] * stride, 0, w.K);
 }
 
 void REIN_ISA(rein_embed_bwd)(rein_device *dev, float *dw, const float *dx, const int32_t *ids, const rein_plan *plan,

@@ -26,11 +26,10 @@ REIN_INLINE int64_t div_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 /* linear.c */
 int64_t REIN_ISA(rein_packed_size)(int64_t N, int64_t K);
 void REIN_ISA(rein_pack)(rein_device *dev, float *packed, const float *w, int64_t N, int64_t K);
-void REIN_ISA(rein_linear)(rein_device *dev, float *y, const float *x, int64_t ldx, const float *packed,
-                           const float *bias, int64_t M, int64_t N, int64_t K);
-void REIN_ISA(rein_linear_dx)(rein_device *dev, float *dx, const float *dy, const float *w, int64_t M, int64_t N,
-                              int64_t K);
-void REIN_ISA(rein_linear_dw)(rein_device *dev, float *dw, const float *dy, const float *x, int64_t ldx,
+void REIN_ISA(rein_linear)(rein_device *dev, float *y, int64_t ldy, const float *x, int64_t ldx, rein_weight w,
+                           const float *bias, int64_t M);
+void REIN_ISA(rein_linear_dx)(rein_device *dev, float *dx, const float *dy, int64_t lddy, rein_weight w, int64_t M);
+void REIN_ISA(rein_linear_dw)(rein_device *dev, float *dw, const float *dy, int64_t lddy, const float *x, int64_t ldx,
                               const rein_plan *plan, int64_t N, int64_t K);
 void REIN_ISA(rein_bias_grad)(rein_device *dev, float *db, const float *dy, int64_t lddy, const rein_plan *plan,
                               int64_t N);
@@ -46,7 +45,7 @@ void REIN_ISA(rein_rope)(rein_device *dev, float *x, int64_t ld, const int64_t *
 void REIN_ISA(rein_swiglu)(rein_device *dev, float *act, const float *gu, int64_t M, int64_t F);
 void REIN_ISA(rein_swiglu_bwd)(rein_device *dev, float *dgu, const float *dact, const float *gu, int64_t M, int64_t F);
 void REIN_ISA(rein_add)(rein_device *dev, float *y, const float *a, const float *b, int64_t n);
-void REIN_ISA(rein_embed)(rein_device *dev, float *y, const float *w, const int32_t *ids, int64_t M, int64_t C);
+void REIN_ISA(rein_embed)(rein_device *dev, float *y, rein_weight w, const int32_t *ids, int64_t M);
 void REIN_ISA(rein_embed_bwd)(rein_device *dev, float *dw, const float *dx, const int32_t *ids, const rein_plan *plan,
                               int64_t C);
 
