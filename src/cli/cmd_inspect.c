@@ -1,4 +1,4 @@
-/* rein inspect PATH: tensors, shapes, element types, sizes and hashes of a model directory or a safetensors file. */
+/* rein inspect PATH: tensors, shapes, element types, sizes and hashes of a model, an adapter or a safetensors file. */
 #include <string.h>
 
 #include "base/file.h"
@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "cli/cli.h"
 #include "io/hf_config.h"
+#include "io/peft.h"
 #include "io/safetensors.h"
 
 /* What is shown, gathered before anything is printed. */
@@ -14,6 +15,9 @@ typedef struct subject {
     rein_tensors *tensors;
     bool has_config;
     rein_model_config config;
+    bool is_adapter;
+    rein_lora_config lora;
+    rein_arena arena; /* of lora */
     int64_t parameters;
 } subject;
 
@@ -25,7 +29,10 @@ static rein_status open_subject(subject *s, const char *path) {
     REIN_TRY_OUT(status, rein_path_format(&arena, &config, "%s/config.json", path), out);
     s->has_config = rein_path_is_dir(path) && rein_path_exists(config);
     if (s->has_config) REIN_TRY_OUT(status, rein_model_config_load(&s->config, path), out);
-    REIN_TRY_OUT(status, rein_tensors_open(&s->tensors, path), out);
+    s->is_adapter = rein_peft_is_dir(path);
+    if (s->is_adapter) REIN_TRY_OUT(status, rein_peft_config_load(&s->lora, &s->arena, path), out);
+    REIN_TRY_OUT(status, rein_path_format(&arena, &config, "%s/adapter_model.safetensors", path), out);
+    REIN_TRY_OUT(status, rein_tensors_open(&s->tensors, s->is_adapter ? config : path), out);
     for (int64_t i = 0; i < rein_tensors_count(s->tensors); i++) s->parameters += rein_tensors_at(s->tensors, i)->n;
 out:
     rein_arena_deinit(&arena);
@@ -65,7 +72,7 @@ static void json_tensors(rein_str *out, const rein_tensors *t) {
 }
 
 static rein_status write_json(rein_str *out, const subject *s) {
-    rein_str_printf(out, "{\"kind\":\"%s\",\"path\":", s->has_config ? "model" : "tensors");
+    rein_str_printf(out, "{\"kind\":\"%s\",\"path\":", s->is_adapter ? "adapter" : s->has_config ? "model" : "tensors");
     rein_json_put_string(out, s->path, strlen(s->path));
     rein_str_printf(out, ",\"parameters\":%lld,\"files\":[", (long long)s->parameters);
     REIN_TRY(json_files(out, s->tensors));
@@ -73,6 +80,10 @@ static rein_status write_json(rein_str *out, const subject *s) {
     if (s->has_config) {
         rein_str_puts(out, ",\"config\":");
         REIN_TRY(rein_model_config_write(out, &s->config));
+    }
+    if (s->is_adapter) {
+        rein_str_puts(out, ",\"adapter\":");
+        REIN_TRY(rein_peft_config_write(out, &s->lora));
     }
     rein_str_puts(out, ",\"tensors\":[");
     json_tensors(out, s->tensors);
@@ -87,6 +98,11 @@ static void text_config(rein_str *out, const rein_model_config *c) {
         out, "model       %s: %lld layers, width %lld, %lld heads (%lld kv) of %lld, ffn %lld, vocabulary %lld%s\n",
         rein_model_family_name(c->family), (long long)c->L, (long long)c->C, (long long)c->H, (long long)c->K,
         (long long)c->D, (long long)c->F, (long long)c->V, c->tie_word_embeddings ? ", tied embeddings" : "");
+}
+
+static void text_adapter(rein_str *out, const rein_lora_config *c) {
+    rein_str_printf(out, "adapter     %s%s r %lld, alpha %g, of %s\n", c->use_rslora ? "rs" : "",
+                    c->use_dora ? "DoRA" : "LoRA", (long long)c->r, c->alpha, c->base ? c->base : "no named base");
 }
 
 static rein_status text_files(rein_str *out, const rein_tensors *t) {
@@ -116,6 +132,7 @@ static void text_tensors(rein_str *out, const rein_tensors *t) {
 
 static rein_status write_text(rein_str *out, const subject *s) {
     if (s->has_config) text_config(out, &s->config);
+    if (s->is_adapter) text_adapter(out, &s->lora);
     rein_str_printf(out, "parameters  %lld in %lld tensors\n", (long long)s->parameters,
                     (long long)rein_tensors_count(s->tensors));
     REIN_TRY(text_files(out, s->tensors));
@@ -134,6 +151,7 @@ static rein_status run(const rein_cli *cli, const rein_options *opts, const char
     if (fwrite(out.data, 1, out.len, cli->out) != out.len) status = rein_fail(REIN_ERR_IO, "cannot write the result");
 out:
     rein_tensors_close(s.tensors);
+    rein_arena_deinit(&s.arena);
     rein_str_deinit(&out);
     return status;
 }
@@ -141,7 +159,7 @@ out:
 const rein_command rein_cmd_inspect = {
     .name = "inspect",
     .subject = "PATH",
-    .summary = "what a model directory or a safetensors file holds: shapes, dtypes, parameters, hashes",
+    .summary = "what a model, an adapter or a safetensors file holds: shapes, dtypes, parameters, hashes",
     .min_positional = 1,
     .max_positional = 1,
     .run = run,

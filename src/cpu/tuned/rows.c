@@ -111,7 +111,7 @@ void REIN_ISA(rein_rmsnorm_bwd)(rein_device *dev, float *dx, float *dw, const fl
     norm_dw n = {dw, dy, x, rstd, ld, ldx, R, C};
     int parts = parts_for(dev, 8 * M * R * C);
 #pragma omp parallel for schedule(static) num_threads(parts)
-    for (int64_t j = 0; j < C; j += COLS)
+    for (int64_t j = 0; j < (dw ? C : 0); j += COLS)
         for (int64_t i = 0; i < plan->n; i++) rmsnorm_dw_cols(&n, j, plan->range[i][0], plan->range[i][1]);
 #pragma omp parallel for schedule(static) num_threads(parts)
     for (int64_t t = 0; t < M; t++)
