@@ -1,7 +1,9 @@
 /* rein merge MODEL ADAPTER OUT: one dense model directory of a base and its adapter. */
+#include <string.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "cli/model.h"
 
 /* What a user of the model needs beside its weights, as the base has it. */
@@ -26,6 +28,21 @@ static rein_status write_model(const rein_cli_model *m, const char *dir, rein_ar
     return copy_texts(m->model->source, dir, arena);
 }
 
+static rein_status print_result(const rein_cli *cli, const char *dir, int64_t parameters) {
+    rein_str s = {0};
+    if (cli->json) {
+        rein_str_puts(&s, "{\"model\":");
+        rein_json_put_string(&s, dir, strlen(dir));
+        rein_str_printf(&s, ",\"parameters\":%lld}\n", (long long)parameters);
+    } else {
+        rein_str_printf(&s, "%s  %lld parameters\n", dir, (long long)parameters);
+    }
+    rein_status status = rein_str_check(&s);
+    if (status == REIN_OK) fputs(s.data, cli->out);
+    rein_str_deinit(&s);
+    return status;
+}
+
 static rein_status run(const rein_cli *cli, const rein_options *opts, const char **words, int n_words) {
     rein_arena arena = {0};
     rein_cli_model m = {0};
@@ -38,9 +55,7 @@ static rein_status run(const rein_cli *cli, const rein_options *opts, const char
     status = write_model(&m, dir, &arena);
     if (status == REIN_OK) status = rein_publish(dir, words[2]);
     if (status != REIN_OK && rein_remove_tree(dir) != REIN_OK) rein_log(REIN_LOG_WARN, "'%s' was left behind", dir);
-    if (status == REIN_OK)
-        fprintf(cli->out, cli->json ? "{\"model\":\"%s\",\"parameters\":%lld}\n" : "%s  %lld parameters\n", words[2],
-                (long long)(rein_model_count(m.model) - rein_model_trained(m.model)));
+    if (status == REIN_OK) status = print_result(cli, words[2], rein_model_count(m.model) - rein_model_trained(m.model));
 out:
     rein_cli_model_close(&m);
     rein_arena_deinit(&arena);
