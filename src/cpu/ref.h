@@ -45,12 +45,15 @@ static inline real real_tree16(real p[REIN_LANES]) {
     return p[0];
 }
 
-/** Element (n, k) of a weight. */
-static inline real real_weight(const rein_weight *w, int64_t n, int64_t k) {
-    if (w->dtype == REIN_F32) return ((const real *)w->rows)[n * w->K + k];
-    float x;
-    rein_dequantize(&x, w->dtype, (const char *)w->rows + n * rein_dtype_bytes(w->dtype, w->K), k, 1);
-    return (real)x;
+/** out[0 .. count) = elements [k, k + count) of row n of a weight; count <= REIN_CHUNK. */
+static inline void real_weights(real *out, const rein_weight *w, int64_t n, int64_t k, int64_t count) {
+    if (w->dtype == REIN_F32) {
+        for (int64_t i = 0; i < count; i++) out[i] = ((const real *)w->rows)[n * w->K + k + i];
+        return;
+    }
+    float stored[REIN_CHUNK];
+    rein_dequantize(stored, w->dtype, (const char *)w->rows + n * rein_dtype_bytes(w->dtype, w->K), k, count);
+    for (int64_t i = 0; i < count; i++) out[i] = (real)stored[i];
 }
 
 static inline int64_t ref_min(int64_t a, int64_t b) { return a < b ? a : b; }

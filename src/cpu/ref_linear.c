@@ -17,16 +17,22 @@ void rein_ref_pack(rein_device *dev, real *packed, const real *w, int64_t N, int
         for (int64_t k = 0; k < K; k++) packed[packed_index(n, k, K)] = n < N ? w[n * K + k] : 0;
 }
 
-/* Element (n, k), from the packed copy where there is one. */
-static real element(const rein_weight *w, int64_t n, int64_t k) {
-    return w->packed ? w->packed[packed_index(n, k, w->K)] : real_weight(w, n, k);
+/* Elements [k, k + count) of row n, from the packed copy where there is one. */
+static void row_chunk(real *out, const rein_weight *w, int64_t n, int64_t k, int64_t count) {
+    if (!w->packed) {
+        real_weights(out, w, n, k, count);
+        return;
+    }
+    for (int64_t i = 0; i < count; i++) out[i] = w->packed[packed_index(n, k + i, w->K)];
 }
 
 static real linear_one(const real *x, const rein_weight *w, int64_t n) {
-    real total = 0;
+    real total = 0, row[REIN_CHUNK];
     for (int64_t k0 = 0; k0 < w->K; k0 += REIN_CHUNK) {
+        int64_t count = ref_min(REIN_CHUNK, w->K - k0);
         real c = 0;
-        for (int64_t k = k0; k < ref_min(k0 + REIN_CHUNK, w->K); k++) c = real_fma(x[k], element(w, n, k), c);
+        row_chunk(row, w, n, k0, count);
+        for (int64_t i = 0; i < count; i++) c = real_fma(x[k0 + i], row[i], c);
         total = k0 == 0 ? c : total + c;
     }
     return total;
@@ -47,7 +53,11 @@ static real linear_dx_one(const real *dy, const rein_weight *w, int64_t k) {
     real total = 0;
     for (int64_t n0 = 0; n0 < w->N; n0 += REIN_CHUNK) {
         real c = 0;
-        for (int64_t n = n0; n < ref_min(n0 + REIN_CHUNK, w->N); n++) c = real_fma(dy[n], real_weight(w, n, k), c);
+        for (int64_t n = n0; n < ref_min(n0 + REIN_CHUNK, w->N); n++) {
+            real element;
+            real_weights(&element, w, n, k, 1);
+            c = real_fma(dy[n], element, c);
+        }
         total = n0 == 0 ? c : total + c;
     }
     return total;

@@ -103,7 +103,8 @@ void rein_ref_add(rein_device *dev, real *y, const real *a, const real *b, int64
 void rein_ref_embed(rein_device *dev, real *y, rein_weight w, const int32_t *ids, int64_t M) {
     (void)dev;
     for (int64_t t = 0; t < M; t++)
-        for (int64_t k = 0; k < w.K; k++) y[t * w.K + k] = real_weight(&w, ids[t], k);
+        for (int64_t k = 0; k < w.K; k += REIN_CHUNK)
+            real_weights(y + t * w.K + k, &w, ids[t], k, ref_min(REIN_CHUNK, w.K - k));
 }
 
 void rein_ref_embed_bwd(rein_device *dev, real *dw, const real *dx, const int32_t *ids, const rein_plan *plan,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "tensor/quant.h"
 
 static const struct {
     const char *name;
@@ -43,25 +44,14 @@ static uint32_t bits_of(float x) {
     return bits;
 }
 
-static float float_of(uint32_t bits) {
-    float x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
+float rein_bf16_to_f32(uint16_t bits) { return rein_bf16_value(bits); }
 
-float rein_bf16_to_f32(uint16_t bits) { return float_of((uint32_t)bits << 16); }
+float rein_f16_to_f32(uint16_t bits) { return rein_f16_value(bits); }
 
 uint16_t rein_f32_to_bf16(float x) {
     uint32_t bits = bits_of(x);
     if ((bits & 0x7fffffffU) > 0x7f800000U) return (uint16_t)(bits >> 16 | 0x40U); /* stays NaN: quiet bit set */
     return (uint16_t)((bits + 0x7fffU + (bits >> 16 & 1U)) >> 16);
-}
-
-float rein_f16_to_f32(uint16_t bits) {
-    uint32_t sign = (uint32_t)(bits & 0x8000U) << 16, exponent = bits >> 10 & 31U, fraction = bits & 0x3ffU;
-    if (exponent == 0) return float_of(sign | bits_of((float)fraction * 0x1p-24F)); /* zero, subnormal */
-    if (exponent == 31) return float_of(sign | 0x7f800000U | fraction << 13);
-    return float_of(sign | (exponent + 112U) << 23 | fraction << 13);
 }
 
 uint16_t rein_f32_to_f16(float x) {
@@ -70,23 +60,7 @@ uint16_t rein_f32_to_f16(float x) {
     if (magnitude >= 0x47800000U) return (uint16_t)(sign | 0x7c00U); /* 2^16 and more; below, rounding carries */
     if (magnitude < 0x38800000U) {
         /* below 2^-14: adding 0.5, whose last place is 2^-24, makes the FPU round to a multiple of the smallest f16 */
-        return (uint16_t)(sign | (bits_of(float_of(magnitude) + 0.5F) - bits_of(0.5F)));
+        return (uint16_t)(sign | (bits_of(rein_float_of(magnitude) + 0.5F) - bits_of(0.5F)));
     }
     return (uint16_t)(sign | (magnitude - (112U << 23) + 0xfffU + (magnitude >> 13 & 1U)) >> 13);
-}
-
-void rein_dequantize(float *dst, rein_dtype dtype, const void *src, int64_t first, int64_t n) {
-    const uint16_t *half = (const uint16_t *)src + first;
-    switch (dtype) {
-    case REIN_F32:
-        memcpy(dst, (const float *)src + first, (size_t)n * sizeof *dst);
-        break;
-    case REIN_BF16:
-        for (int64_t i = 0; i < n; i++) dst[i] = rein_bf16_to_f32(half[i]);
-        break;
-    case REIN_F16:
-        for (int64_t i = 0; i < n; i++) dst[i] = rein_f16_to_f32(half[i]);
-        break;
-    default: REIN_ASSERT(!"no weight dtype");
-    }
 }
