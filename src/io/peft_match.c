@@ -158,7 +158,7 @@ static rein_status is_target(bool *out, rein_lora_matcher *m, const char *module
     *out = false;
     if (in_list(&c->exclude, module, NULL) || in_list(&c->modules_to_save, module, NULL)) return REIN_OK;
     if (c->target_regex && strcmp(c->target_regex, "all-linear") == 0) {
-        *out = strcmp(module, "lm_head") != 0;
+        *out = strcmp(module, "lm_head") != 0 && strcmp(module, "model.embed_tokens") != 0;
         return REIN_OK;
     }
     if (c->target_regex) return matches(out, m, &m->target, module);
