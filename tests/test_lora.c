@@ -368,7 +368,7 @@ static void gradient_matches_differences(void **state) {
     int32_t ids[48];
     rein_grads g;
     texts t;
-    double loss[2] = {0, 0}, norm = 0, h = 1e-2;
+    double loss[2] = {0, 0}, norm = 0, h = 1e-3; /* the loss is strongly curved here: at 1e-2 its third order shows */
     fill_ids(ids, 48, m->cfg.V);
     OK(rein_grads_init(&g, m));
     open_texts(&t, m, ids, 2, 24, 0);

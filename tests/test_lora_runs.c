@@ -162,8 +162,14 @@ static void what_nothing_reads_is_refused(void **state) {
     job_path(path, &made, "checkpoint-5");
     snprintf(adapter, sizeof adapter, "adapter=%s", path);
     refused(on, adapter, "lora_r"); /* the adapter has its own */
-    snprintf(adapter, sizeof adapter, "model_name_or_path=%s", path);
-    refused(full, adapter, "use_peft");
+    rein_train_args args = {.model_name_or_path = path, .lora_target_modules = "all-linear", .lora_r = 16, .lora_alpha = 32};
+    rein_model *model;
+    rein_tokenizer *tok;
+    rein_device *dev;
+    OK(rein_device_open_cpu(&dev, NULL, 1));
+    FAILS_WITH(REIN_ERR_USAGE, rein_start_policy(&model, &tok, &args, dev));
+    assert_non_null(strstr(rein_error_message(), "give use_peft"));
+    rein_device_close(dev);
     snprintf(adapter, sizeof adapter, "adapter=%s/model", shop.dir);
     on.extra[1] = adapter;
     refused(on, NULL, "no adapter");
