@@ -1,7 +1,9 @@
 /*
  * GFLOP/s of the three products of a linear layer beside oneDNN, OpenBLAS and the machine's FMA peak, in one run.
  *
- *   bench_gemm [threads] [isa] [form] [max M]       form: fwd, dx, dw or all
+ *   bench_gemm [threads] [isa] [form] [max M] [dtype]       form: fwd, dx, dw or all
+ *
+ * With a dtype (BF16, Q8_0 ...) our weights are read as they are stored; without, the f32 ones are packed beforehand.
  *
  * Rounds run the contestants in turn, so that another load on the machine meets all of them; a figure is the median of
  * the rounds. Weights are packed outside the timing, as in training (once per optimiser step).
@@ -38,6 +40,8 @@ typedef struct shape {
 typedef struct bench {
     rein_device *dev;
     float *x, *y, *w, *packed;
+    uint8_t *stored; /* NULL: f32 */
+    rein_dtype dtype;
     int64_t (*range)[2];
 } bench;
 
@@ -92,6 +96,7 @@ static double fma_peak(int threads) { return 0 * threads; }
 static void run_own(const bench *b, shape s) {
     const rein_ops *ops = b->dev->ops;
     rein_weight w = {b->w, b->packed, s.N, s.K, REIN_F32};
+    if (b->stored) w = (rein_weight){b->stored, NULL, s.N, s.K, b->dtype};
     if (s.f == FWD) ops->linear(b->dev, b->y, s.N, b->x, s.K, w, NULL, s.M);
     if (s.f == DX) ops->linear_dx(b->dev, b->x, b->y, s.N, w, s.M);
     if (s.f == DW) {
@@ -169,6 +174,10 @@ static rein_status bench_open(bench *b, shape s) {
     for (int64_t i = 0; i < s.M * s.N; i++) b->y[i] = (float)(i % 19 - 9) * 0.01f;
     for (int64_t i = 0; i < s.N * s.K; i++) b->w[i] = (float)(i % 23 - 11) * 0.01f;
     b->dev->ops->pack(b->dev, b->packed, b->w, s.N, s.K);
+    if (b->dtype == REIN_F32) return REIN_OK;
+    int64_t bytes = s.N * rein_dtype_bytes(b->dtype, s.K);
+    REIN_TRY(rein_alloc(&b->stored, bytes, 1));
+    memset(b->stored, 0x11, (size_t)bytes); /* whatever a byte means, this is small and finite */
     return REIN_OK;
 }
 
@@ -178,12 +187,14 @@ static void bench_close(bench *b) {
     rein_free(b->w);
     rein_free(b->packed);
     rein_free(b->range);
+    rein_free(b->stored);
     b->x = b->y = b->w = b->packed = NULL;
     b->range = NULL;
+    b->stored = NULL;
 }
 
-static rein_status bench_shape(rein_device *dev, shape s, double peak) {
-    bench b = {.dev = dev};
+static rein_status bench_shape(rein_device *dev, shape s, rein_dtype dtype, double peak) {
+    bench b = {.dev = dev, .dtype = dtype};
     double seconds[CONTESTANTS], flop = 2e-9 * (double)s.M * (double)s.N * (double)s.K;
     REIN_TRY(bench_open(&b, s));
     time_shape(seconds, &b, s);
@@ -214,12 +225,13 @@ static void wake_openblas(char **argv) {
 #endif
 }
 
-static rein_status run_all(rein_device *dev, const char *only, int64_t max_rows) {
+static rein_status run_all(rein_device *dev, const char *only, int64_t max_rows, rein_dtype dtype) {
     static const int64_t rows[] = {1, 2, 4, 8, 16, 32, 64, 256, 1024, 4096};
     static const int64_t layer[][2] = {{512, 128}, {128, 128},  {704, 128},  {128, 352},  {960, 576},
                                        {576, 576}, {3072, 576}, {576, 1536}, {49152, 576}}; /* N, K */
     double peak = fma_peak(dev->threads);
-    printf("%d threads, %s; FMA peak %.1f GFLOP/s\n\n", dev->threads, dev->ops->name, peak);
+    printf("%d threads, %s, weights %s; FMA peak %.1f GFLOP/s\n\n", dev->threads, dev->ops->name,
+           rein_dtype_name(dtype), peak);
     printf("| form | M x N x K | rein | oneDNN | OpenBLAS | rein / best peer | of peak "
            "|\n|---|---|---|---|---|---|---|\n");
     for (int f = 0; f < FORMS; f++) {
@@ -227,8 +239,8 @@ static rein_status run_all(rein_device *dev, const char *only, int64_t max_rows)
         for (size_t l = 0; l < REIN_COUNT(layer); l++) {
             for (size_t m = 0; m < REIN_COUNT(rows); m++) {
                 shape s = {(form)f, rows[m], layer[l][0], layer[l][1]};
-                if (s.M > max_rows || s.M * s.N > 64 * 49152) continue;
-                REIN_TRY(bench_shape(dev, s, peak));
+                if (s.M > max_rows || s.M * s.N > 64 * 49152 || s.K % rein_dtype_block(dtype)) continue;
+                REIN_TRY(bench_shape(dev, s, dtype, peak));
             }
         }
     }
@@ -240,6 +252,11 @@ int main(int argc, char **argv) {
     int threads = argc > 1 ? atoi(argv[1]) : 0;
     const char *isa = argc > 2 && strcmp(argv[2], "best") != 0 ? argv[2] : NULL;
     rein_device *dev = NULL;
+    rein_dtype dtype = REIN_F32;
+    if (argc > 5 && (!rein_dtype_parse(&dtype, argv[5]) || !rein_dtype_is_weight(dtype))) {
+        fprintf(stderr, "bench_gemm: '%s' is no dtype of weights\n", argv[5]);
+        return 1;
+    }
     rein_status status = rein_device_open_cpu(&dev, isa, threads);
     if (status == REIN_OK) {
         omp_set_num_threads(dev->threads);
@@ -247,7 +264,7 @@ int main(int argc, char **argv) {
         openblas_set_num_threads(dev->threads);
         printf("OpenBLAS kernel %s\n", openblas_get_corename());
 #endif
-        status = run_all(dev, argc > 3 ? argv[3] : "all", argc > 4 ? atoll(argv[4]) : 4096);
+        status = run_all(dev, argc > 3 ? argv[3] : "all", argc > 4 ? atoll(argv[4]) : 4096, dtype);
     }
     if (status != REIN_OK) fprintf(stderr, "bench_gemm: %s\n", rein_error_message());
     rein_device_close(dev);

@@ -1,5 +1,5 @@
 # Builds that the kernel tests need.
-target_sources(test_ops_equal PRIVATE op_cases.c op_cases_forest.c forest.c)
+target_sources(test_ops_equal PRIVATE op_cases.c op_cases_weight.c op_cases_forest.c forest.c)
 
 # The AVX-512 kernels on a machine without AVX-512: the same source over SIMDe's emulation, compared like all others. Fused
 # multiply-adds must be fused, so it needs AVX2 and FMA; skipped with a notice where they or SIMDe are missing.
@@ -23,7 +23,8 @@ file(GLOB REF_SOURCES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/cpu/ref_*.c)
 add_library(ref_f64 STATIC ${REF_SOURCES})
 target_include_directories(ref_f64 PRIVATE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
 target_compile_definitions(ref_f64 PUBLIC REIN_REAL_DOUBLE rein_ops_ref=rein_ops_ref_f64)
-foreach(op packed_size pack linear linear_dx linear_dw bias_grad rmsnorm rmsnorm_bwd rope swiglu swiglu_bwd add embed
+foreach(op packed_size pack linear linear_dx linear_dw bias_grad add_rows scale scale_columns scale_columns_grad
+        adapted_norm dropout rmsnorm rmsnorm_bwd rope swiglu swiglu_bwd add embed
         embed_bwd kv_store attention attention_bwd logprob logprob_bwd softmax_terms adamw sumsq count_diff)
   target_compile_definitions(ref_f64 PRIVATE rein_ref_${op}=rein_ref_${op}_f64)
 endforeach()

@@ -38,6 +38,8 @@ typedef void (*op_visit)(void *user, const op_case *c);
 
 /* The list, in groups. */
 void op_cases_linear(op_visit visit, void *user);
+void op_cases_stored(op_visit visit, void *user);
+void op_cases_adapter(op_visit visit, void *user);
 void op_cases_rows(op_visit visit, void *user);
 void op_cases_attention(op_visit visit, void *user);
 void op_cases_logprob(op_visit visit, void *user);

@@ -173,6 +173,7 @@ static void sampler_is_the_trainer_windowed(void **state) {
         rein_model_config cfg = tiny_windowed_config(window[w]);
         check_sampler(&cfg, 1);
     }
+}
 
 /* Constrained and banned tokens shrink the set that is drawn from; the trainer draws from the same. */
 static void constrained_sampler_is_the_trainer(void **state) {

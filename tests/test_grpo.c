@@ -182,7 +182,7 @@ static void rewards_follow_their_prompts(void **state) {
     char path[JOB_PATH];
     OK(rein_device_open_cpu(&dev, NULL, 1));
     job_path(path, &base, "checkpoint-5");
-    OK(rein_start_model(&model, &tok, path, dev));
+    OK(rein_start_model(&model, &tok, path, dev, NULL));
     int32_t eos = 0;
     rein_rollout_setup setup = {
         .model = model,

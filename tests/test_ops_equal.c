@@ -69,6 +69,8 @@ static void run_group(void **state, void (*cases)(op_visit visit, void *user)) {
 }
 
 static void test_linear(void **state) { run_group(state, op_cases_linear); }
+static void test_stored(void **state) { run_group(state, op_cases_stored); }
+static void test_adapter(void **state) { run_group(state, op_cases_adapter); }
 static void test_rows(void **state) { run_group(state, op_cases_rows); }
 static void test_attention(void **state) { run_group(state, op_cases_attention); }
 static void test_logprob(void **state) { run_group(state, op_cases_logprob); }
@@ -174,6 +176,8 @@ static int teardown(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_linear),
+        cmocka_unit_test(test_stored),
+        cmocka_unit_test(test_adapter),
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_attention),
         cmocka_unit_test(test_logprob),

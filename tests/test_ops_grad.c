@@ -228,6 +228,58 @@ static void test_embed(void **state) {
     for (size_t i = 0; i < REIN_COUNT(all); i++) rein_free(all[i]);
 }
 
+/* ---- adapters ---- */
+
+typedef struct adapter_case {
+    real *x, *m, *s, *g, *bias, *y, *weight;
+} adapter_case;
+
+/* y = x (m s) + bias: columns scaled by a magnitude over a norm that takes no gradient */
+static real scale_loss(void *ctx) {
+    adapter_case *c = ctx;
+    for (int64_t i = 0; i < WIDTH; i++) c->g[i] = c->m[i] * c->s[i];
+    ops->scale_columns(NULL, c->y, LDY, c->x, LDX, c->g, c->bias, ROWS, WIDTH);
+    real sum = 0;
+    for (int64_t t = 0; t < ROWS; t++) sum += dot(c->y + t * LDY, c->weight + t * LDY, WIDTH);
+    return sum;
+}
+
+static void test_scale_columns(void **state) {
+    (void)state;
+    static const int64_t range[][2] = {{0, 2}, {2, 3}};
+    const rein_plan plan = {2, range};
+    adapter_case c = {.x = new_reals(ROWS * LDX), .m = new_reals(WIDTH), .s = new_reals(WIDTH), .g = new_zeros(WIDTH),
+                      .bias = new_reals(WIDTH), .y = new_zeros(ROWS * LDY), .weight = new_reals(ROWS * LDY)};
+    real *dm = new_zeros(WIDTH), *dx = new_zeros(ROWS * LDX);
+    scale_loss(&c);
+    ops->scale_columns(NULL, dx, LDX, c.weight, LDY, c.g, NULL, ROWS, WIDTH);
+    ops->scale_columns_grad(NULL, dm, c.weight, LDY, c.x, LDX, c.s, &plan, WIDTH);
+    check_gradient("scale_columns dx", c.x, dx, ROWS * LDX, scale_loss, &c);
+    check_gradient("scale_columns dm", c.m, dm, WIDTH, scale_loss, &c);
+    real *all[] = {c.x, c.m, c.s, c.g, c.bias, c.y, c.weight, dm, dx};
+    for (size_t i = 0; i < REIN_COUNT(all); i++) rein_free(all[i]);
+}
+
+static const int64_t drop_pos[ROWS] = {0, 7, 8};
+static const uint32_t drop_row[ROWS] = {5, 5, 9};
+
+static real dropout_loss(void *ctx) {
+    adapter_case *c = ctx;
+    ops->dropout(NULL, c->y, c->x, 0.4, 11, 3, drop_pos, drop_row, ROWS, WIDTH);
+    return dot(c->y, c->weight, ROWS * WIDTH);
+}
+
+/* The gradient is the same masking of what comes back. */
+static void test_dropout(void **state) {
+    (void)state;
+    adapter_case c = {.x = new_reals(ROWS * WIDTH), .y = new_zeros(ROWS * WIDTH), .weight = new_reals(ROWS * WIDTH)};
+    real *dx = new_zeros(ROWS * WIDTH);
+    ops->dropout(NULL, dx, c.weight, 0.4, 11, 3, drop_pos, drop_row, ROWS, WIDTH);
+    check_gradient("dropout dx", c.x, dx, ROWS * WIDTH, dropout_loss, &c);
+    real *all[] = {c.x, c.y, c.weight, dx};
+    for (size_t i = 0; i < REIN_COUNT(all); i++) rein_free(all[i]);
+}
+
 /* ---- attention ---- */
 
 typedef struct attention_case {
@@ -430,7 +482,7 @@ static void test_sumsq(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_linear),    cmocka_unit_test(test_plan_leaves_out), cmocka_unit_test(test_rmsnorm),
-        cmocka_unit_test(test_rope),      cmocka_unit_test(test_swiglu),          cmocka_unit_test(test_embed),
+        cmocka_unit_test(test_rope),      cmocka_unit_test(test_swiglu),          cmocka_unit_test(test_embed), cmocka_unit_test(test_scale_columns), cmocka_unit_test(test_dropout),
         cmocka_unit_test(test_attention), cmocka_unit_test(test_attention_split), cmocka_unit_test(test_attention_cut),
         cmocka_unit_test(test_logprob),   cmocka_unit_test(test_adamw),           cmocka_unit_test(test_sumsq),
     };

@@ -85,7 +85,7 @@ static int64_t keep(rein_device *dev, kase *k, struct json_object *doc, struct j
     rein_edit edit = {.x = logits, .ban = ban, .count = count, .V = V};
     rein_context before = {.prompt = k->history, .n_prompt = prompt, .own = k->history + prompt, .n_own = n - prompt,
                            .end = &eos, .n_end = 1};
-    rein_row row = {.logits = logits, .V = V};
+    rein_choice_row row = {.logits = logits, .V = V};
     OK(rein_processing_check(&k->processing, V));
     rein_process(&edit, &k->processing, &before);
     for (int32_t v = 0; v < V && edit.banned; v++)
@@ -261,7 +261,7 @@ static void draws_follow_the_distribution(void **state) {
         rein_sampler w;
         int32_t kept[V];
         int64_t n;
-        rein_row row = {.logits = logits, .V = V};
+        rein_choice_row row = {.logits = logits, .V = V};
         OK(rein_sampler_init(&w, dev->ops, V));
         for (uint32_t i = 0; i < N; i++) {
             double u = rein_random_uniform(9, REIN_STREAM_SAMPLE, (uint32_t)h, i, 0, 0);
@@ -292,7 +292,7 @@ static void greedy_is_the_limit(void **state) {
     rein_sampler w;
     int32_t kept[4], allowed[] = {0, 2, 3};
     int64_t n;
-    rein_row row = {.logits = logits, .V = 4}, part = {.logits = logits, .V = 4, .allowed = {allowed, 3}};
+    rein_choice_row row = {.logits = logits, .V = 4}, part = {.logits = logits, .V = 4, .allowed = {allowed, 3}};
     rein_sampling greedy = {.top_p = 1, .top_k = 1}, cold = {.temperature = 0.01, .top_p = 1};
     OK(rein_sampler_init(&w, dev->ops, 4));
     assert_int_equal(rein_sample(&w, &row, &greedy, 0, kept, &n), 1); /* lowest id among equals */

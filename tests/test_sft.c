@@ -106,7 +106,7 @@ static void eight_rows_by_heart(void **state) {
     if (!(metric(&j, "loss", 150) < 0.05)) fail_msg("loss %g after 150 steps", metric(&j, "loss", 150));
     OK(rein_device_open_cpu(&dev, NULL, 1));
     job_path(path, &j, "checkpoint-150");
-    OK(rein_start_model(&m, &tok, path, dev));
+    OK(rein_start_model(&m, &tok, path, dev, NULL));
     for (int row = 0; row < 8; row++) says_the_completion(m, tok, row);
     rein_model_destroy(m);
     rein_tokenizer_destroy(tok);

@@ -9,7 +9,7 @@
 #include "gen/generate.h"
 
 typedef struct values {
-    const char *model, *prompt, *input, *stop, *stop_ids, *bad_words, *logit_bias, *suppress, *regex, *json_schema;
+    const char *model, *adapter, *prompt, *input, *stop, *stop_ids, *bad_words, *logit_bias, *suppress, *regex, *json_schema;
     int64_t max_new_tokens, min_new_tokens, min_length, top_k, no_repeat, seed, max_batch, samples;
     double temperature, top_p, min_p, typical_p, epsilon_cutoff, eta_cutoff, repetition, presence, frequency;
     bool ignore_eos, with_stop;
@@ -17,6 +17,7 @@ typedef struct values {
 
 static const rein_option options[] = {
     {"model", REIN_OPT_STRING, offsetof(values, model), NULL, 0, 0, NULL, "model directory, checkpoint or run", "DIR"},
+    {"adapter", REIN_OPT_STRING, offsetof(values, adapter), NULL, 0, 0, NULL, "adapter to put on the model", "DIR"},
     {"prompt", REIN_OPT_STRING, offsetof(values, prompt), NULL, 0, 0, NULL, "one prompt as text", "TEXT"},
     {"input", REIN_OPT_STRING, offsetof(values, input), NULL, 0, 0, NULL,
      "prompts: JSONL of {\"prompt\":str} or {\"ids\":[..]}", "FILE"},
@@ -235,7 +236,7 @@ static rein_status run(const rein_cli *cli, const rein_options *opts, const char
     if (!v->prompt == !v->input)
         return rein_fail(REIN_ERR_USAGE, "give the prompts by --prompt TEXT or by --input FILE.jsonl, one of the two");
     rein_cli_model m;
-    REIN_TRY(rein_cli_model_open(&m, cli, v->model));
+    REIN_TRY(rein_cli_model_open_adapted(&m, cli, v->model, v->adapter, false));
     prompts p = {.tokenizer = m.tokenizer};
     rein_status status = v->prompt ? add_text(&p, v->prompt, strlen(v->prompt)) : rein_jsonl_each(v->input, add_row, &p);
     if (status == REIN_OK) status = generate(cli, &m, &p, v);

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "cli/cli.h"
 #include "io/gguf.h"
+#include "io/peft.h"
 #include "io/source.h"
 #include "run/resolve.h"
 
@@ -15,6 +16,8 @@ typedef struct subject {
     rein_arena arena;
     rein_source *source;
     rein_tensors *tensors;
+    bool is_adapter;
+    rein_lora_config lora; /* strings in arena */
     int64_t parameters;
 } subject;
 
@@ -64,7 +67,11 @@ static rein_status open_any(subject *s, const char *path) {
     REIN_TRY(rein_path_format(&s->arena, &single, "%s/model.safetensors", path));
     REIN_TRY(rein_path_format(&s->arena, &index, "%s/model.safetensors.index.json", path));
     if (rein_path_exists(config)) return open_model(s, path);
-    if (rein_path_exists(adapter)) return open_tensors(s, "adapter", adapter);
+    if (rein_path_exists(adapter)) {
+        s->is_adapter = true;
+        REIN_TRY(rein_peft_config_load(&s->lora, &s->arena, path));
+        return open_tensors(s, "adapter", adapter);
+    }
     if (rein_path_exists(single) || rein_path_exists(index)) return open_tensors(s, "tensors", path);
     return open_model(s, path);
 }
@@ -161,6 +168,10 @@ static rein_status write_json(rein_str *out, const subject *s) {
         REIN_TRY(rein_model_config_write(out, rein_source_config(s->source)));
         if (rein_source_gguf(s->source)) json_metadata(out, rein_source_gguf(s->source));
     }
+    if (s->is_adapter) {
+        rein_str_puts(out, ",\"adapter\":");
+        REIN_TRY(rein_peft_config_write(out, &s->lora));
+    }
     rein_str_puts(out, ",\"tensors\":[");
     json_tensors(out, s);
     rein_str_puts(out, "]}\n");
@@ -174,6 +185,11 @@ static void text_config(rein_str *out, const rein_model_config *c) {
         out, "model       %s: %lld layers, width %lld, %lld heads (%lld kv) of %lld, ffn %lld, vocabulary %lld%s\n",
         rein_model_family_name(c->family), (long long)c->L, (long long)c->C, (long long)c->H, (long long)c->K,
         (long long)c->D, (long long)c->F, (long long)c->V, c->tie_word_embeddings ? ", tied embeddings" : "");
+}
+
+static void text_adapter(rein_str *out, const rein_lora_config *c) {
+    rein_str_printf(out, "adapter     %s%s r %lld, alpha %g, of %s\n", c->use_rslora ? "rs" : "",
+                    c->use_dora ? "DoRA" : "LoRA", (long long)c->r, c->alpha, c->base ? c->base : "no named base");
 }
 
 static rein_status text_files(rein_str *out, const subject *s) {
@@ -213,6 +229,7 @@ static void text_tensors(rein_str *out, const subject *s) {
 
 static rein_status write_text(rein_str *out, const subject *s) {
     if (s->source) text_config(out, rein_source_config(s->source));
+    if (s->is_adapter) text_adapter(out, &s->lora);
     rein_str_printf(out, "parameters  %lld in %lld tensors\n", (long long)s->parameters, (long long)count(s));
     REIN_TRY(text_files(out, s));
     if (s->source && rein_source_gguf(s->source)) text_metadata(out, rein_source_gguf(s->source));

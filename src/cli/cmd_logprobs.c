@@ -8,13 +8,14 @@
 #include "model/leaf.h"
 
 typedef struct values {
-    const char *model, *input, *out;
+    const char *model, *adapter, *input, *out;
     int64_t top;
     double temperature;
 } values;
 
 static const rein_option logprobs_options[] = {
     {"model", REIN_OPT_STRING, offsetof(values, model), NULL, 0, 0, NULL, "model directory, checkpoint or run", "DIR"},
+    {"adapter", REIN_OPT_STRING, offsetof(values, adapter), NULL, 0, 0, NULL, "adapter to put on the model", "DIR"},
     {"input", REIN_OPT_STRING, offsetof(values, input), NULL, 0, 0, NULL,
      "JSONL of {\"ids\":[..]} or {\"text\":str}, at least two tokens each", "FILE"},
     {"top", REIN_OPT_INT, offsetof(values, top), "0", 0, 1 << 16, NULL, "also the K most probable tokens of each place", "K"},
@@ -23,9 +24,10 @@ static const rein_option logprobs_options[] = {
 
 static const rein_option grad_options[] = {
     {"model", REIN_OPT_STRING, offsetof(values, model), NULL, 0, 0, NULL, "model directory, checkpoint or run", "DIR"},
+    {"adapter", REIN_OPT_STRING, offsetof(values, adapter), NULL, 0, 0, NULL, "adapter to put on the model", "DIR"},
     {"input", REIN_OPT_STRING, offsetof(values, input), NULL, 0, 0, NULL,
      "JSONL of {\"ids\":[..]} or {\"text\":str}, at least two tokens each", "FILE"},
-    {"out", REIN_OPT_STRING, offsetof(values, out), NULL, 0, 0, NULL, "write the gradients, named as in the model file",
+    {"out", REIN_OPT_STRING, offsetof(values, out), NULL, 0, 0, NULL, "write the gradients, named as in the model's or the adapter's file",
      "FILE.safetensors"},
 };
 
@@ -65,10 +67,10 @@ out:
     return status;
 }
 
-static rein_status open_texts(texts *t, const rein_cli *cli, const values *v, float temperature) {
+static rein_status open_texts(texts *t, const rein_cli *cli, const values *v, float temperature, bool trained) {
     REIN_TRY(rein_cli_require(v->model, "model"));
     REIN_TRY(rein_cli_require(v->input, "input"));
-    REIN_TRY(rein_cli_model_open(&t->m, cli, v->model));
+    REIN_TRY(rein_cli_model_open_adapted(&t->m, cli, v->model, v->adapter, trained));
     REIN_TRY(rein_jsonl_each(v->input, add_row, t));
     if (t->forest.n_span == 0) return rein_fail(REIN_ERR_FORMAT, "%s: no rows", v->input);
     REIN_TRY(rein_alloc(&t->logp, t->forest.n_tok, sizeof *t->logp));
@@ -156,7 +158,7 @@ static rein_status run_logprobs(const rein_cli *cli, const rein_options *opts, c
     texts t = {0};
     (void)words;
     (void)n_words;
-    rein_status status = open_texts(&t, cli, v, (float)v->temperature);
+    rein_status status = open_texts(&t, cli, v, (float)v->temperature, false);
     if (status == REIN_OK) status = print_logprobs(cli, &t, v);
     close_texts(&t);
     return status;
@@ -188,7 +190,7 @@ static rein_status run_grad(const rein_cli *cli, const rein_options *opts, const
     double loss = 0, norm = 0;
     (void)words;
     (void)n_words;
-    rein_status status = open_texts(&t, cli, v, 1);
+    rein_status status = open_texts(&t, cli, v, 1, true);
     if (status == REIN_OK) status = rein_grads_init(&g, t.m.model);
     if (status == REIN_OK) status = gradients(&t, &g, &loss, &norm);
     if (status == REIN_OK && v->out) status = rein_params_write(t.m.model, g.flat, v->out);

@@ -83,6 +83,18 @@ void rein_ref_embed(rein_device *dev, real *y, rein_weight w, const int32_t *ids
 void rein_ref_embed_bwd(rein_device *dev, real *dw, const real *dx, const int32_t *ids, const rein_plan *plan,
                         int64_t C);
 
+/* ref_adapter.c */
+void rein_ref_add_rows(rein_device *dev, real *y, int64_t ldy, const real *a, int64_t lda, int64_t M, int64_t N);
+void rein_ref_scale(rein_device *dev, real *x, real s, int64_t n);
+void rein_ref_scale_columns(rein_device *dev, real *y, int64_t ldy, const real *x, int64_t ldx, const real *g,
+                            const real *bias, int64_t M, int64_t N);
+void rein_ref_scale_columns_grad(rein_device *dev, real *dg, const real *dy, int64_t lddy, const real *z, int64_t ldz,
+                                 const real *s, const rein_plan *plan, int64_t N);
+void rein_ref_adapted_norm(rein_device *dev, real *norm, rein_weight w, const real *a, const real *b, real s,
+                           int64_t R);
+void rein_ref_dropout(rein_device *dev, real *y, const real *x, real p, uint64_t key, uint32_t stream,
+                      const int64_t *pos, const uint32_t *row_id, int64_t M, int64_t K);
+
 /* ref_attention.c */
 void rein_ref_kv_store(rein_device *dev, const rein_run *runs, int64_t n_runs, const real *qkv, rein_attn a);
 void rein_ref_attention(rein_device *dev, real *o, real *stat, const rein_run *runs, int64_t n_runs, const real *qkv,

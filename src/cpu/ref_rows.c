@@ -44,7 +44,7 @@ void rein_ref_rmsnorm_bwd(rein_device *dev, real *dx, real *dw, const real *dy, 
                           const real *w, const real *rstd, const rein_plan *plan, int64_t M, int64_t R, int64_t C,
                           int add) {
     (void)dev;
-    rmsnorm_dw(dw, dy, ld, x, ldx, rstd, plan, R, C); /* first: dx may be dy */
+    if (dw) rmsnorm_dw(dw, dy, ld, x, ldx, rstd, plan, R, C); /* first: dx may be dy */
     for (int64_t t = 0; t < M; t++) {
         for (int64_t r = 0; r < R; r++) {
             int64_t at = t * ld + r * C;

@@ -61,7 +61,7 @@ static bool all_finite(const float *x, int64_t n) {
 static rein_gen_sequence *sequence_of(const engine *e, int64_t i) { return &e->gen->seq[e->slot[e->which[i]].seq]; }
 
 /* Apply the processors for sequence i of the batch; row->logits and row->allowed become what is left. */
-static void process(engine *e, int64_t i, rein_row *row) {
+static void process(engine *e, int64_t i, rein_choice_row *row) {
     const rein_gen_sequence *s = sequence_of(e, i);
     const rein_gen_prompt *p = &e->prompt[s->prompt];
     rein_edit *edit = &e->edit[omp_get_thread_num()];
@@ -90,7 +90,7 @@ static trouble choose_one(engine *e, const float *logits, int64_t i) {
     const rein_gen_options *o = e->opt;
     const rein_gen_sequence *s = sequence_of(e, i);
     int64_t V = e->model->cfg.V;
-    rein_row row = {.logits = logits + e->read[i].row * V, .V = V, .allowed = e->slot[e->which[i]].may};
+    rein_choice_row row = {.logits = logits + e->read[i].row * V, .V = V, .allowed = e->slot[e->which[i]].may};
     if (!all_finite(row.logits, V)) return NOT_FINITE;
     if (e->edit) {
         process(e, i, &row);

@@ -168,7 +168,7 @@ static int64_t draw(const float *e, int64_t n, double u) {
     return last;
 }
 
-static void gather(rein_sampler *w, const rein_row *row) {
+static void gather(rein_sampler *w, const rein_choice_row *row) {
     const rein_kept *a = &row->allowed;
     w->n = a->n ? a->n : row->V;
     for (int64_t i = 0; i < w->n; i++) {
@@ -177,7 +177,7 @@ static void gather(rein_sampler *w, const rein_row *row) {
     }
 }
 
-int32_t rein_sample(rein_sampler *w, const rein_row *row, const rein_sampling *s, double u, int32_t *kept,
+int32_t rein_sample(rein_sampler *w, const rein_choice_row *row, const rein_sampling *s, double u, int32_t *kept,
                     int64_t *n_kept) {
     bool whole = row->allowed.n == 0 && !rein_sampling_truncates(s);
     *n_kept = 0;

@@ -25,11 +25,11 @@ typedef struct rein_sampling {
 bool rein_sampling_truncates(const rein_sampling *s);
 
 /** What a token may be chosen from. */
-typedef struct rein_row {
+typedef struct rein_choice_row {
     const float *logits; /* (V), finite where allowed */
     int64_t V;
     rein_kept allowed;   /* the only ids that count; n 0: all */
-} rein_row;
+} rein_choice_row;
 
 /** Scratch of one thread. */
 typedef struct rein_sampler {
@@ -56,7 +56,7 @@ void rein_sampler_deinit(rein_sampler *w);
  *        top-p (ties by id), which keeps the smallest set whose probability reaches p. top-k keeps all equals of its
  *        last one. At least one token is kept.
  */
-int32_t rein_sample(rein_sampler *w, const rein_row *row, const rein_sampling *s, double u, int32_t *kept,
+int32_t rein_sample(rein_sampler *w, const rein_choice_row *row, const rein_sampling *s, double u, int32_t *kept,
                     int64_t *n_kept);
 
 #endif

@@ -43,10 +43,6 @@ static rein_status reserve_block(rein_pass *pass, int64_t rows, int64_t reads, b
     return REIN_OK;
 }
 
-static rein_weight head_weight(const rein_model *m) {
-    return rein_model_weight(m, m->head, m->pk_head, m->cfg.V, m->cfg.C);
-}
-
 /* Logits of the n rows in pass->head_row. Normalised rows stay in the second half of head_x, raw ones in the first. */
 static void block_logits(rein_pass *pass, int64_t n) {
     const rein_model *m = pass->model;
@@ -55,8 +51,8 @@ static void block_logits(rein_pass *pass, int64_t n) {
     float *raw = pass->head_x, *normed = pass->head_x + pass->cap_head * C;
     rein_weight rows = {.rows = pass->x, .N = pass->cap_T, .K = C, .dtype = REIN_F32}; /* a table to gather from */
     dev->ops->embed(dev, raw, rows, pass->head_row, n);
-    dev->ops->rmsnorm(dev, normed, C, pass->head_rstd, raw, C, m->w + m->norm, n, 1, C, (float)m->cfg.rms_norm_eps);
-    dev->ops->linear(dev, pass->logits, m->cfg.V, normed, C, head_weight(m), NULL, n);
+    dev->ops->rmsnorm(dev, normed, C, pass->head_rstd, raw, C, m->norm.w, n, 1, C, (float)m->cfg.rms_norm_eps);
+    dev->ops->linear(dev, pass->logits, m->cfg.V, normed, C, m->head.w, NULL, n);
 }
 
 /* Reads from `at` on that share at most `most` distinct rows; fills head_row and block_read. Returns their end. */
@@ -121,15 +117,15 @@ static void block_backward(rein_pass *pass, const float *dlogp, int64_t n_reads,
     const rein_ops *op = dev->ops;
     int64_t C = m->cfg.C, V = m->cfg.V;
     float *raw = pass->head_x, *normed = pass->head_x + pass->cap_head * C;
-    float *dhead = gr->tied_head ? gr->tied_head : gr->flat + m->head;
+    float *dhead = gr->tied_head ? gr->tied_head : rein_grad_at(gr->flat, m->head.grad);
     rein_plan local = {.n = n_local, .range = (const int64_t(*)[2])pass->local};
     block_logits(pass, rows);
     op->logprob(dev, pass->stat + 2 * n_reads, pass->stat, NULL, pass->logits, pass->block_read, n_reads, V);
     op->logprob_bwd(dev, pass->dlogits, dlogp, pass->stat, pass->logits, pass->block_read, n_reads, rows, V);
-    op->linear_dw(dev, dhead, pass->dlogits, V, normed, C, &local, V, C);
-    op->linear_dx(dev, pass->head_dx, pass->dlogits, V, head_weight(m), rows);
-    op->rmsnorm_bwd(dev, pass->head_dx, gr->flat + m->norm, pass->head_dx, C, raw, C, m->w + m->norm, pass->head_rstd,
-                    &local, rows, 1, C, 0);
+    if (dhead) op->linear_dw(dev, dhead, pass->dlogits, V, normed, C, &local, V, C);
+    op->linear_dx(dev, pass->head_dx, pass->dlogits, V, m->head.w, rows);
+    op->rmsnorm_bwd(dev, pass->head_dx, rein_grad_at(gr->flat, m->norm.grad), pass->head_dx, C, raw, C, m->norm.w,
+                    pass->head_rstd, &local, rows, 1, C, 0);
     for (int64_t i = 0; i < rows; i++)
         memcpy(dx + pass->head_row[i] * C, pass->head_dx + i * C, (size_t)C * sizeof(float));
 }

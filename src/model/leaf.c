@@ -74,6 +74,7 @@ static rein_status lay_rows(rein_leaf *leaf, const rein_part *part) {
         b->runs[i] = (rein_run){.row = b->T, .n = s->n, .pos = s->pos, .parent = -1, .context = part->context[i]};
         for (int64_t t = 0; t < s->n; t++) {
             b->ids[b->T] = f->ids[s->tok + t];
+            b->span[b->T] = (uint32_t)part->entry[i];
             b->pos[b->T++] = s->pos + t;
         }
         floats += rein_seg_floats(m, rein_seg_panels(s->pos, s->n));

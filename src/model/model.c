@@ -1,4 +1,4 @@
-/* Parameters of the transformer: the table, initialisation, reading and writing, packing; see model.h. */
+/* A model's life: making, reading, writing and hashing it; see model.h. */
 #include "model/model.h"
 
 #include <math.h>
@@ -6,129 +6,131 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "base/hash.h"
 #include "base/random.h"
-#include "base/sum.h"
-#include "io/safetensors.h"
+#include "model/lora.h"
 #include "model/rope.h"
+#include "model/table.h"
 
-/* ---- the table ---- */
+/* ---- operands ---- */
 
-static int64_t add_param(rein_model *m, rein_param_kind kind, int64_t rows, int64_t cols, const char *name) {
-    rein_param *p = &m->param[m->n_param++];
-    *p = (rein_param){.kind = kind, .rows = rows, .cols = cols, .offset = m->n_float};
-    snprintf(p->name, sizeof p->name, "%s", name);
-    m->n_float += (rows * cols + REIN_LANES - 1) / REIN_LANES * REIN_LANES;
-    return p->offset;
+/* Norm or bias i of the table (-1: none); a frozen one is copied to *copies, as f32. */
+static rein_vector vector(const rein_model *m, int64_t i, float **copies) {
+    if (i < 0) return (rein_vector){.grad = -1};
+    const rein_table *t = m->table;
+    int64_t n = t->tensor[i].cols;
+    if (!m->source) return (rein_vector){m->w + t->tensor[i].offset, t->tensor[i].offset};
+    float *copy = *copies;
+    rein_table_values(t, i, copy, 0, n);
+    *copies += rein_param_floats(1, n);
+    return (rein_vector){copy, -1};
 }
 
-static int64_t add_layer_param(rein_model *m, rein_param_kind kind, int64_t rows, int64_t cols, int64_t l,
-                               const char *name) {
-    char full[80];
-    snprintf(full, sizeof full, "model.layers.%lld.%s", (long long)l, name);
-    return add_param(m, kind, rows, cols, full);
+static void add_part(const rein_model *m, rein_linear *lin, int64_t weight, int64_t bias, float **copies) {
+    rein_product *p = &lin->part[lin->n++];
+    *p = (rein_product){.w = rein_table_weight(m->table, weight), .col = lin->N,
+                        .grad = m->source ? -1 : m->table->tensor[weight].offset, .bias = vector(m, bias, copies)};
+    lin->N += p->w.N;
+    lin->K = p->w.K;
 }
 
-/* q, k, v (and gate, up) must touch each other to be one linear layer: take padding back between them. */
-static int64_t add_joined(rein_model *m, rein_param_kind kind, int64_t rows, int64_t cols, int64_t l, const char *name) {
-    const rein_param *before = &m->param[m->n_param - 1];
-    m->n_float = before->offset + before->rows * before->cols;
-    return add_layer_param(m, kind, rows, cols, l, name);
+/* Tensors that touch each other in the flat array are one product. */
+static void join_parts(const rein_model *m, rein_linear *lin) {
+    if (m->source) return;
+    lin->part[0].w.N = lin->N;
+    lin->n = 1;
 }
 
-static void add_layer(rein_model *m, int64_t l) {
-    const rein_model_config *c = &m->cfg;
+static void bind_layer(rein_model *m, int64_t l, float **copies) {
+    const int64_t *of = m->table->layer[l];
     rein_layer *y = &m->layer[l];
-    int64_t HD = c->H * c->D, KD = c->K * c->D;
-    y->attn_norm = add_layer_param(m, REIN_PARAM_NORM, 1, c->C, l, "input_layernorm.weight");
-    y->qkv = add_layer_param(m, REIN_PARAM_MATRIX, HD, c->C, l, "self_attn.q_proj.weight");
-    add_joined(m, REIN_PARAM_MATRIX, KD, c->C, l, "self_attn.k_proj.weight");
-    add_joined(m, REIN_PARAM_MATRIX, KD, c->C, l, "self_attn.v_proj.weight");
-    y->qkv_bias = y->q_norm = y->k_norm = -1;
-    if (c->qkv_bias) {
-        y->qkv_bias = add_layer_param(m, REIN_PARAM_BIAS, 1, HD, l, "self_attn.q_proj.bias");
-        add_joined(m, REIN_PARAM_BIAS, 1, KD, l, "self_attn.k_proj.bias");
-        add_joined(m, REIN_PARAM_BIAS, 1, KD, l, "self_attn.v_proj.bias");
-    }
-    if (c->qk_norm) {
-        y->q_norm = add_layer_param(m, REIN_PARAM_NORM, 1, c->D, l, "self_attn.q_norm.weight");
-        y->k_norm = add_layer_param(m, REIN_PARAM_NORM, 1, c->D, l, "self_attn.k_norm.weight");
-    }
-    y->o = add_layer_param(m, REIN_PARAM_MATRIX, c->C, HD, l, "self_attn.o_proj.weight");
-    y->o_bias = c->o_bias ? add_layer_param(m, REIN_PARAM_BIAS, 1, c->C, l, "self_attn.o_proj.bias") : -1;
-    y->ffn_norm = add_layer_param(m, REIN_PARAM_NORM, 1, c->C, l, "post_attention_layernorm.weight");
-    y->gate_up = add_layer_param(m, REIN_PARAM_MATRIX, c->F, c->C, l, "mlp.gate_proj.weight");
-    add_joined(m, REIN_PARAM_MATRIX, c->F, c->C, l, "mlp.up_proj.weight");
-    y->down = add_layer_param(m, REIN_PARAM_MATRIX, c->C, c->F, l, "mlp.down_proj.weight");
+    y->attn_norm = vector(m, of[REIN_T_ATTN_NORM], copies);
+    y->q_norm = vector(m, of[REIN_T_Q_NORM], copies);
+    y->k_norm = vector(m, of[REIN_T_K_NORM], copies);
+    y->ffn_norm = vector(m, of[REIN_T_FFN_NORM], copies);
+    add_part(m, &y->qkv, of[REIN_T_Q], of[REIN_T_Q_BIAS], copies);
+    add_part(m, &y->qkv, of[REIN_T_K], of[REIN_T_K_BIAS], copies);
+    add_part(m, &y->qkv, of[REIN_T_V], of[REIN_T_V_BIAS], copies);
+    join_parts(m, &y->qkv);
+    add_part(m, &y->o, of[REIN_T_O], of[REIN_T_O_BIAS], copies);
+    add_part(m, &y->gate_up, of[REIN_T_GATE], -1, copies);
+    add_part(m, &y->gate_up, of[REIN_T_UP], -1, copies);
+    join_parts(m, &y->gate_up);
+    add_part(m, &y->down, of[REIN_T_DOWN], -1, copies);
 }
 
-static rein_status make_table(rein_model *m) {
-    const rein_model_config *c = &m->cfg;
-    REIN_TRY(rein_alloc(&m->param, 3 + 16 * c->L, sizeof *m->param));
-    REIN_TRY(rein_alloc(&m->layer, c->L, sizeof *m->layer));
-    m->embed = add_param(m, REIN_PARAM_MATRIX, c->V, c->C, "model.embed_tokens.weight");
-    for (int64_t l = 0; l < c->L; l++) add_layer(m, l);
-    m->norm = add_param(m, REIN_PARAM_NORM, 1, c->C, "model.norm.weight");
-    m->head = c->tie_word_embeddings ? m->embed : add_param(m, REIN_PARAM_MATRIX, c->V, c->C, "lm_head.weight");
+/* Everything but packed copies, from where the table says that the tensors lie. */
+static rein_status bind(rein_model *m) {
+    const rein_table *t = m->table;
+    int64_t floats = 0;
+    for (int64_t i = 0; i < t->n && m->source; i++)
+        if (t->tensor[i].kind != REIN_PARAM_MATRIX) floats += rein_param_floats(1, t->tensor[i].cols);
+    REIN_TRY(rein_alloc(&m->layer, m->cfg.L, sizeof *m->layer));
+    REIN_TRY(rein_alloc(&m->vectors, floats, sizeof *m->vectors));
+    float *copies = m->vectors;
+    for (int64_t l = 0; l < m->cfg.L; l++) bind_layer(m, l, &copies);
+    m->norm = vector(m, t->norm, &copies);
+    m->embed = rein_table_weight(t, t->embed);
+    m->embed_grad = m->source ? -1 : t->tensor[t->embed].offset;
+    m->head = (rein_product){.w = rein_table_weight(t, t->head), .bias = {.grad = -1},
+                             .grad = m->source ? -1 : t->tensor[t->head].offset};
     return REIN_OK;
 }
 
 /* ---- packed copies ---- */
 
-/* One product of the forward pass: where its weights are and where its packed copy is. */
-typedef struct product {
-    int64_t w, packed, N, K;
-} product;
-
-static product layer_product(const rein_model *m, int64_t l, int which) {
-    const rein_model_config *c = &m->cfg;
-    const rein_layer *y = &m->layer[l];
-    switch (which) {
-    case 0: return (product){y->qkv, y->pk_qkv, rein_model_qkv(m), c->C};
-    case 1: return (product){y->o, y->pk_o, c->C, c->H * c->D};
-    case 2: return (product){y->gate_up, y->pk_gate_up, 2 * c->F, c->C};
-    default: return (product){y->down, y->pk_down, c->C, c->F};
-    }
-}
-
-static rein_status make_packed(rein_model *m) {
-    const rein_ops *op = m->dev->ops;
-    int64_t n = 0;
+/* The i-th product of the model, or NULL past the last. */
+static rein_product *product_at(const rein_model *m, int64_t i) {
     for (int64_t l = 0; l < m->cfg.L; l++) {
         rein_layer *y = &m->layer[l];
-        int64_t *at[4] = {&y->pk_qkv, &y->pk_o, &y->pk_gate_up, &y->pk_down};
-        for (int i = 0; i < 4; i++) {
-            product p = layer_product(m, l, i);
-            *at[i] = n;
-            n += op->packed_size(p.N, p.K);
+        rein_linear *all[] = {&y->qkv, &y->o, &y->gate_up, &y->down};
+        for (size_t k = 0; k < REIN_COUNT(all); k++) {
+            if (i < all[k]->n) return &all[k]->part[i];
+            i -= all[k]->n;
         }
     }
-    m->pk_head = n;
-    return rein_alloc(&m->packed, n + op->packed_size(m->cfg.V, m->cfg.C), sizeof(float));
+    return i == 0 ? (rein_product *)(uintptr_t)&m->head : NULL;
+}
+
+static void pack(const rein_model *m, const rein_product *p) {
+    if (p->packed) m->dev->ops->pack(m->dev, p->packed, p->w.rows, p->w.N, p->w.K);
+}
+
+/* f32 weights get a packed copy. Others are unpacked from the file's type as they are used: memory is that of the file. */
+static rein_status make_packed(rein_model *m) {
+    const rein_ops *op = m->dev->ops;
+    rein_product *p;
+    int64_t n = 0;
+    for (int64_t i = 0; (p = product_at(m, i)); i++)
+        if (p->w.dtype == REIN_F32) n += op->packed_size(p->w.N, p->w.K);
+    REIN_TRY(rein_alloc(&m->packed, n, sizeof(float)));
+    n = 0;
+    for (int64_t i = 0; (p = product_at(m, i)); i++) {
+        if (p->w.dtype != REIN_F32) continue;
+        p->w.packed = p->packed = m->packed + n;
+        n += op->packed_size(p->w.N, p->w.K);
+        if (p->grad < 0) pack(m, p);
+    }
+    return REIN_OK;
 }
 
 void rein_model_pack(rein_model *m) {
-    const rein_ops *op = m->dev->ops;
-    for (int64_t l = 0; l < m->cfg.L; l++)
-        for (int i = 0; i < 4; i++) {
-            product p = layer_product(m, l, i);
-            op->pack(m->dev, m->packed + p.packed, m->w + p.w, p.N, p.K);
-        }
-    op->pack(m->dev, m->packed + m->pk_head, m->w + m->head, m->cfg.V, m->cfg.C);
+    const rein_product *p;
+    for (int64_t i = 0; (p = product_at(m, i)); i++)
+        if (p->grad >= 0) pack(m, p);
+    if (m->lora) rein_lora_pack(m);
 }
 
 /* ---- life ---- */
 
-rein_status rein_model_create(rein_model **out, const rein_model_config *cfg, rein_device *dev, int64_t max_pos) {
+/* A model whose table is there and knows where the tensors lie, or (source NULL) has all of them in a flat array. */
+static rein_status create(rein_model **out, const rein_model_config *cfg, rein_device *dev, int64_t max_pos) {
     rein_model *m;
     rein_status status;
     REIN_TRY(rein_alloc(&m, 1, sizeof *m));
     m->cfg = *cfg;
     m->dev = dev;
     m->n_pos = max_pos > 0 ? max_pos : cfg->max_position_embeddings;
-    REIN_TRY_OUT(status, make_table(m), fail);
-    REIN_TRY_OUT(status, rein_alloc(&m->w, m->n_float, sizeof(float)), fail);
-    REIN_TRY_OUT(status, make_packed(m), fail);
+    REIN_TRY_OUT(status, rein_table_create(&m->table, cfg), fail);
     REIN_TRY_OUT(status, rein_rope_table(&m->rope, &m->cfg, m->n_pos), fail);
     *out = m;
     return REIN_OK;
@@ -137,17 +139,50 @@ fail:
     return status;
 }
 
+/* All tensors in the flat array, all trained. */
+static rein_status make_full(rein_model *m) {
+    rein_table *t = m->table;
+    m->n_param = t->n;
+    m->n_float = t->n_float;
+    REIN_TRY(rein_alloc(&m->param, m->n_param, sizeof *m->param));
+    memcpy(m->param, t->tensor, (size_t)m->n_param * sizeof *m->param);
+    REIN_TRY(rein_alloc(&m->w, m->n_float, sizeof(float)));
+    for (int64_t i = 0; i < t->n; i++) {
+        t->rows[i] = m->w + t->tensor[i].offset;
+        t->dtype[i] = REIN_F32;
+    }
+    REIN_TRY(bind(m));
+    return make_packed(m);
+}
+
+rein_status rein_model_create(rein_model **out, const rein_model_config *cfg, rein_device *dev, int64_t max_pos) {
+    rein_model *m;
+    REIN_TRY(create(&m, cfg, dev, max_pos));
+    rein_status status = make_full(m);
+    if (status != REIN_OK) {
+        rein_model_destroy(m);
+        return status;
+    }
+    *out = m;
+    return REIN_OK;
+}
+
 void rein_model_destroy(rein_model *m) {
     if (!m) return;
+    rein_lora_destroy(m->lora);
+    rein_table_destroy(m->table);
+    rein_source_close(m->source);
     rein_free(m->param);
     rein_free(m->layer);
     rein_free(m->w);
+    rein_free(m->vectors);
     rein_free(m->packed);
     rein_free(m->rope);
     rein_free(m);
 }
 
 void rein_model_init(rein_model *m, uint64_t seed) {
+    REIN_ASSERT(!m->source);
     for (int64_t i = 0; i < m->n_param; i++) {
         const rein_param *p = &m->param[i];
         float *w = m->w + p->offset;
@@ -168,107 +203,105 @@ void rein_model_copy(rein_model *to, const rein_model *from) {
     rein_model_pack(to);
 }
 
-void rein_model_hash(const rein_model *m, char hex[REIN_XXH_HEX]) {
-    rein_params_hash(m, m->w, hex);
-}
-
-int64_t rein_model_count(const rein_model *m) {
+int64_t rein_model_trained(const rein_model *m) {
     int64_t n = 0;
     for (int64_t i = 0; i < m->n_param; i++) n += m->param[i].rows * m->param[i].cols;
     return n;
 }
 
-/* ---- files ---- */
-
-rein_status rein_params_read(const rein_model *m, float *flat, const char *path) {
-    rein_tensors *t;
-    rein_status status = REIN_OK;
-    REIN_TRY(rein_tensors_open(&t, path));
-    for (int64_t i = 0; i < m->n_param && status == REIN_OK; i++) {
-        const rein_param *p = &m->param[i];
-        bool matrix = p->kind == REIN_PARAM_MATRIX;
-        int64_t shape[2] = {matrix ? p->rows : p->cols, p->cols};
-        const rein_tensor_view *v;
-        status = rein_tensors_require(&v, t, p->name, shape, matrix ? 2 : 1);
-        if (status == REIN_OK) status = rein_tensor_to_f32(flat + p->offset, v);
-    }
-    for (int64_t i = 0; i < rein_tensors_count(t) && status == REIN_OK; i++) {
-        const char *name = rein_tensors_at(t, i)->name;
-        bool known = m->head == m->embed && strcmp(name, "lm_head.weight") == 0; /* some writers store both */
-        for (int64_t k = 0; k < m->n_param && !known; k++) known = strcmp(name, m->param[k].name) == 0;
-        if (!known) status = rein_fail(REIN_ERR_FORMAT, "%s: tensor '%s' belongs to no part of this model", path, name);
-    }
-    rein_tensors_close(t);
-    return status;
+int64_t rein_model_count(const rein_model *m) {
+    int64_t n = m->lora ? rein_model_trained(m) : 0;
+    for (int64_t i = 0; i < m->table->n; i++) n += m->table->tensor[i].rows * m->table->tensor[i].cols;
+    return n;
 }
 
-rein_status rein_params_write(const rein_model *m, const float *flat, const char *path) {
-    rein_tensor_out *list;
-    REIN_TRY(rein_alloc(&list, m->n_param, sizeof *list));
-    for (int64_t i = 0; i < m->n_param; i++) {
-        const rein_param *p = &m->param[i];
-        bool matrix = p->kind == REIN_PARAM_MATRIX;
-        list[i] = (rein_tensor_out){.name = p->name, .dtype = REIN_F32, .n_dim = matrix ? 2 : 1,
-                                    .shape = {matrix ? p->rows : p->cols, matrix ? p->cols : 0},
-                                    .f32 = flat + p->offset};
-    }
-    rein_status status = rein_tensors_write(path, list, m->n_param, NULL);
-    rein_free(list);
-    return status;
-}
+/* ---- hashes ---- */
 
-void rein_params_hash(const rein_model *m, const float *flat, char hex[REIN_XXH_HEX]) {
+static void hash(const rein_model *m, bool adapter, char hex[REIN_XXH_HEX]) {
     rein_xxh *h = NULL;
     if (rein_xxh_create(&h) != REIN_OK) REIN_ASSERT(!"out of memory for a hash state");
-    for (int64_t i = 0; i < m->n_param; i++) {
-        const rein_param *p = &m->param[i];
-        rein_xxh_update(h, p->name, strlen(p->name) + 1);
-        rein_xxh_update(h, &p->rows, sizeof p->rows);
-        rein_xxh_update(h, &p->cols, sizeof p->cols);
-        rein_xxh_update(h, flat + p->offset, (size_t)(p->rows * p->cols) * sizeof(float));
+    rein_table_hash(m->table, h);
+    for (int64_t i = 0; i < m->n_param && adapter; i++) {
+        rein_param_hash(&m->param[i], h);
+        rein_xxh_update(h, m->w + m->param[i].offset, (size_t)(m->param[i].rows * m->param[i].cols) * sizeof(float));
     }
     rein_xxh_hex(h, hex);
     rein_xxh_destroy(h);
 }
 
-rein_status rein_params_sumsq(const rein_model *m, const float *flat, double *out) {
-    enum { BLOCK = 4096 };
-    rein_pairwise tree = {0};
-    int64_t most = 0;
-    double *blocks;
-    for (int64_t i = 0; i < m->n_param; i++) {
-        int64_t n = m->param[i].rows * m->param[i].cols;
-        if (n > most) most = n;
-    }
-    REIN_TRY(rein_alloc(&blocks, (most + BLOCK - 1) / BLOCK, sizeof *blocks));
-    for (int64_t i = 0; i < m->n_param; i++) {
-        int64_t n = m->param[i].rows * m->param[i].cols;
-        m->dev->ops->sumsq(m->dev, blocks, flat + m->param[i].offset, n);
-        for (int64_t b = 0; b < (n + BLOCK - 1) / BLOCK; b++) rein_pairwise_add(&tree, blocks[b]);
-    }
-    rein_free(blocks);
-    *out = rein_pairwise_total(&tree);
-    return REIN_OK;
+void rein_model_hash(const rein_model *m, char hex[REIN_XXH_HEX]) { hash(m, m->lora != NULL, hex); }
+
+void rein_model_base_hash(const rein_model *m, char hex[REIN_XXH_HEX]) { hash(m, false, hex); }
+
+/* ---- files ---- */
+
+static rein_status load_frozen(rein_model *m, rein_source **source, const rein_model_options *o) {
+    m->source = *source; /* it outlives the loading: weights stay in it */
+    *source = NULL;
+    REIN_TRY(rein_table_read(m->table, NULL, m->source));
+    m->first = m->cfg.L;
+    REIN_TRY(bind(m));
+    REIN_TRY(make_packed(m));
+    if (o->adapter) return rein_lora_read(m, o->adapter);
+    return o->lora ? rein_lora_create(m, o->lora, o->seed) : REIN_OK;
 }
 
-rein_status rein_model_load(rein_model **out, const char *dir, rein_device *dev, int64_t max_pos) {
-    rein_model_config cfg;
-    REIN_TRY(rein_model_config_load(&cfg, dir));
-    REIN_TRY(rein_model_create(out, &cfg, dev, max_pos));
-    rein_status status = rein_params_read(*out, (*out)->w, dir);
-    if (status != REIN_OK) {
-        rein_model_destroy(*out);
-        *out = NULL;
-        return rein_trace_add(status, __FILE__, __LINE__);
+static rein_status load(rein_model **out, const char *path, rein_device *dev, const rein_model_options *o) {
+    rein_source *source;
+    rein_model *m = NULL;
+    rein_status status;
+    REIN_TRY(rein_source_open(&source, path));
+    REIN_TRY_OUT(status, create(&m, rein_source_config(source), dev, o->max_pos), out);
+    if (o->frozen || o->lora || o->adapter) {
+        REIN_TRY_OUT(status, load_frozen(m, &source, o), out);
+    } else {
+        REIN_TRY_OUT(status, make_full(m), out);
+        REIN_TRY_OUT(status, rein_table_read(m->table, m->w, source), out);
     }
-    rein_model_pack(*out);
-    return REIN_OK;
+    rein_model_pack(m);
+    *out = m;
+    m = NULL;
+out:
+    rein_model_destroy(m);
+    rein_source_close(source);
+    return status;
+}
+
+rein_status rein_model_load(rein_model **out, const char *path, rein_device *dev, const rein_model_options *options) {
+    rein_model_options o = options ? *options : (rein_model_options){0};
+    rein_arena arena = {0};
+    char *base;
+    rein_status status;
+    REIN_ASSERT(!(o.lora && o.adapter));
+    if (!rein_peft_is_dir(path)) return load(out, path, dev, &o);
+    if (o.adapter || o.lora)
+        return rein_fail(REIN_ERR_USAGE, "'%s' is an adapter; name its base as the model, or merge it first", path);
+    o.adapter = path;
+    REIN_TRY_OUT(status, rein_lora_base(&base, &arena, path), out);
+    status = load(out, base, dev, &o);
+out:
+    rein_arena_deinit(&arena);
+    return status;
+}
+
+rein_status rein_model_restore(rein_model *m, const char *dir) {
+    rein_arena arena = {0};
+    char *path;
+    rein_status status;
+    REIN_TRY_OUT(status, rein_path_format(&arena, &path, "%s/%smodel.safetensors", dir, m->lora ? "adapter_" : ""), out);
+    status = m->lora ? rein_lora_restore(m, path) : rein_params_read(m, m->w, path);
+    if (status == REIN_OK) rein_model_pack(m);
+out:
+    rein_arena_deinit(&arena);
+    return status;
 }
 
 rein_status rein_model_save(const rein_model *m, const char *dir) {
     rein_arena arena = {0};
     char *path;
     rein_status status;
+    if (m->lora) return rein_lora_save(m, dir);
+    if (m->source) return rein_model_merge(m, dir);
     REIN_TRY_OUT(status, rein_model_config_save(&m->cfg, dir), out);
     REIN_TRY_OUT(status, rein_path_format(&arena, &path, "%s/model.safetensors", dir), out);
     REIN_TRY_OUT(status, rein_params_write(m, m->w, path), out);

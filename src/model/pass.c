@@ -4,9 +4,12 @@
 #include <math.h>
 #include <string.h>
 
+#include "model/linear.h"
+#include "model/lora.h"
+
 /* One layer's activations. Without a tape all layers share one block; with it, layer l's block is l * stride further. */
 typedef struct acts {
-    float *x, *n1, *rstd1, *pre, *qkv, *rstd_qk, *att, *stat, *mid, *n2, *rstd2, *gu, *act;
+    float *x, *n1, *rstd1, *pre, *qkv, *rstd_qk, *att, *stat, *mid, *n2, *rstd2, *gu, *act, *lora;
 } acts;
 
 static float *take(float **cursor, int64_t n) {
@@ -33,6 +36,7 @@ static float *lay_out(acts *a, float *base, const rein_model *m, int64_t T) {
     a->rstd2 = take(&p, T);
     a->gu = take(&p, T * 2 * c->F);
     a->act = take(&p, T * c->F);
+    a->lora = m->lora ? take(&p, T * m->lora->row_floats) : NULL;
     return p;
 }
 
@@ -55,6 +59,7 @@ rein_status rein_batch_reserve(rein_batch *b, int64_t rows, int64_t runs) {
     if (rows > b->cap_T) {
         REIN_TRY(rein_realloc(&b->ids, b->cap_T, rows, sizeof *b->ids));
         REIN_TRY(rein_realloc(&b->pos, b->cap_T, rows, sizeof *b->pos));
+        REIN_TRY(rein_realloc(&b->span, b->cap_T, rows, sizeof *b->span));
         b->cap_T = rows;
     }
     if (runs > b->cap_runs) {
@@ -67,6 +72,7 @@ rein_status rein_batch_reserve(rein_batch *b, int64_t rows, int64_t runs) {
 void rein_batch_deinit(rein_batch *b) {
     rein_free(b->ids);
     rein_free(b->pos);
+    rein_free(b->span);
     rein_free(b->runs);
     *b = (rein_batch){0};
 }
@@ -82,6 +88,7 @@ void rein_pass_deinit(rein_pass *pass) {
     rein_free(pass->act);
     rein_free(pass->x);
     rein_free(pass->grad);
+    rein_free(pass->scratch);
     rein_free(pass->logits);
     rein_free(pass->dlogits);
     rein_free(pass->head_x);
@@ -107,11 +114,13 @@ rein_status rein_pass_reserve(rein_pass *pass, int64_t T) {
     rein_free(pass->act);
     rein_free(pass->x);
     rein_free(pass->grad);
-    pass->act = pass->x = pass->grad = NULL;
+    rein_free(pass->scratch);
+    pass->act = pass->x = pass->grad = pass->scratch = NULL;
     pass->cap_T = 0;
     REIN_TRY(rein_alloc(&pass->act, layers * block_floats(m, T), sizeof(float)));
     REIN_TRY(rein_alloc(&pass->x, T * m->cfg.C, sizeof(float)));
     REIN_TRY(rein_alloc(&pass->grad, pass->tape ? grad_floats(m, T) : T * m->cfg.C, sizeof(float)));
+    REIN_TRY(rein_alloc(&pass->scratch, rein_linear_scratch(m, T), sizeof(float)));
     pass->cap_T = T;
     return REIN_OK;
 }
@@ -124,32 +133,13 @@ static rein_attn attn_sizes(const rein_model *m, int64_t layer) {
                        .window = c->window[layer], .scale = 1.0f / sqrtf((float)c->D)};
 }
 
-/* The four products of a layer. */
-static rein_weight qkv_weight(const rein_model *m, const rein_layer *y) {
-    return rein_model_weight(m, y->qkv, y->pk_qkv, rein_model_qkv(m), m->cfg.C);
-}
-
-static rein_weight o_weight(const rein_model *m, const rein_layer *y) {
-    return rein_model_weight(m, y->o, y->pk_o, m->cfg.C, m->cfg.H * m->cfg.D);
-}
-
-static rein_weight gate_up_weight(const rein_model *m, const rein_layer *y) {
-    return rein_model_weight(m, y->gate_up, y->pk_gate_up, 2 * m->cfg.F, m->cfg.C);
-}
-
-static rein_weight down_weight(const rein_model *m, const rein_layer *y) {
-    return rein_model_weight(m, y->down, y->pk_down, m->cfg.C, m->cfg.F);
-}
-
-static const float *weight_or_null(const float *w, int64_t offset) { return offset < 0 ? NULL : w + offset; }
-
 /* Normalise the heads of q and of k (Qwen3); v passes through. */
 static void qk_norm(const rein_model *m, const rein_layer *y, const acts *a, int64_t T) {
     const rein_model_config *c = &m->cfg;
     rein_device *dev = m->dev;
     int64_t Q = rein_model_qkv(m), HD = c->H * c->D, KD = c->K * c->D;
-    dev->ops->rmsnorm(dev, a->qkv, Q, a->rstd_qk, a->pre, Q, m->w + y->q_norm, T, c->H, c->D, (float)c->rms_norm_eps);
-    dev->ops->rmsnorm(dev, a->qkv + HD, Q, a->rstd_qk + T * c->H, a->pre + HD, Q, m->w + y->k_norm, T, c->K, c->D,
+    dev->ops->rmsnorm(dev, a->qkv, Q, a->rstd_qk, a->pre, Q, y->q_norm.w, T, c->H, c->D, (float)c->rms_norm_eps);
+    dev->ops->rmsnorm(dev, a->qkv + HD, Q, a->rstd_qk + T * c->H, a->pre + HD, Q, y->k_norm.w, T, c->K, c->D,
                       (float)c->rms_norm_eps);
     for (int64_t t = 0; t < T; t++)
         memcpy(a->qkv + t * Q + HD + KD, a->pre + t * Q + HD + KD, (size_t)KD * sizeof(float));
@@ -164,20 +154,21 @@ static void layer_forward(rein_pass *pass, const rein_batch *b, int64_t l, float
     acts a = layer_acts(pass, l);
     int64_t T = b->T, C = c->C, Q = rein_model_qkv(m);
     rein_attn at = attn_sizes(m, l);
+    rein_linear_rows rows = rein_linear_rows_of(pass, b, a.lora);
     float *tmp = pass->grad; /* (T, C); the backward pass owns it later */
 
-    op->rmsnorm(dev, a.n1, C, a.rstd1, a.x, C, m->w + y->attn_norm, T, 1, C, (float)c->rms_norm_eps);
-    op->linear(dev, a.pre, Q, a.n1, C, qkv_weight(m, y), weight_or_null(m->w, y->qkv_bias), T);
+    op->rmsnorm(dev, a.n1, C, a.rstd1, a.x, C, y->attn_norm.w, T, 1, C, (float)c->rms_norm_eps);
+    rein_linear_forward(&rows, &y->qkv, a.pre, a.n1);
     if (c->qk_norm) qk_norm(m, y, &a, T);
     if (!c->no_rope[l]) op->rope(dev, a.qkv, Q, b->pos, m->rope, T, c->H + c->K, c->D, 0);
     op->kv_store(dev, b->runs, b->n_runs, a.qkv, at);
     op->attention(dev, a.att, pass->tape ? a.stat : NULL, b->runs, b->n_runs, a.qkv, at);
-    op->linear(dev, tmp, C, a.att, c->H * c->D, o_weight(m, y), weight_or_null(m->w, y->o_bias), T);
+    rein_linear_forward(&rows, &y->o, tmp, a.att);
     op->add(dev, a.mid, a.x, tmp, T * C);
-    op->rmsnorm(dev, a.n2, C, a.rstd2, a.mid, C, m->w + y->ffn_norm, T, 1, C, (float)c->rms_norm_eps);
-    op->linear(dev, a.gu, 2 * c->F, a.n2, C, gate_up_weight(m, y), NULL, T);
+    op->rmsnorm(dev, a.n2, C, a.rstd2, a.mid, C, y->ffn_norm.w, T, 1, C, (float)c->rms_norm_eps);
+    rein_linear_forward(&rows, &y->gate_up, a.gu, a.n2);
     op->swiglu(dev, a.act, a.gu, T, c->F);
-    op->linear(dev, tmp, C, a.act, c->F, down_weight(m, y), NULL, T);
+    rein_linear_forward(&rows, &y->down, tmp, a.act);
     op->add(dev, next, a.mid, tmp, T * C);
 }
 
@@ -188,8 +179,7 @@ rein_status rein_pass_forward(rein_pass *pass, const rein_batch *b) {
         REIN_ASSERT(b->ids[t] >= 0 && b->ids[t] < m->cfg.V);
         REIN_ASSERT(b->pos[t] >= 0 && b->pos[t] < m->n_pos);
     }
-    rein_weight embed = {.rows = m->w + m->embed, .N = m->cfg.V, .K = m->cfg.C, .dtype = REIN_F32};
-    m->dev->ops->embed(m->dev, layer_acts(pass, 0).x, embed, b->ids, b->T);
+    m->dev->ops->embed(m->dev, layer_acts(pass, 0).x, m->embed, b->ids, b->T);
     for (int64_t l = 0; l < m->cfg.L; l++)
         layer_forward(pass, b, l, l + 1 < m->cfg.L ? layer_acts(pass, l + 1).x : pass->x);
     pass->rows_done += b->T;
@@ -201,7 +191,8 @@ rein_status rein_pass_forward(rein_pass *pass, const rein_batch *b) {
 rein_status rein_grads_init(rein_grads *g, const rein_model *model) {
     *g = (rein_grads){.n_float = model->n_float};
     REIN_TRY(rein_alloc(&g->flat, g->n_float, sizeof(float)));
-    if (model->head == model->embed) REIN_TRY(rein_alloc(&g->tied_head, model->cfg.V * model->cfg.C, sizeof(float)));
+    if (model->embed_grad >= 0 && model->head.grad == model->embed_grad)
+        REIN_TRY(rein_alloc(&g->tied_head, model->cfg.V * model->cfg.C, sizeof(float)));
     return REIN_OK;
 }
 
@@ -212,7 +203,7 @@ void rein_grads_zero(rein_grads *g, const rein_model *model) {
 
 void rein_grads_finish(rein_grads *g, const rein_model *model) {
     if (!g->tied_head) return;
-    float *embed = g->flat + model->embed;
+    float *embed = g->flat + model->embed_grad;
     model->dev->ops->add(model->dev, embed, embed, g->tied_head, model->cfg.V * model->cfg.C);
 }
 
@@ -247,12 +238,12 @@ static void ffn_backward(rein_pass *pass, const rein_batch *b, int64_t l, float 
     int64_t T = b->T, C = m->cfg.C, F = m->cfg.F;
     acts a = layer_acts(pass, l);
     grads g = lay_out_grads(pass, T);
-    dev->ops->linear_dx(dev, g.dact, dx, C, down_weight(m, y), T);
-    dev->ops->linear_dw(dev, gw + y->down, dx, C, a.act, F, plan, C, F);
+    rein_linear_rows rows = rein_linear_rows_of(pass, b, a.lora);
+    rein_linear_backward(&rows, &y->down, g.dact, dx, a.act, plan, gw);
     dev->ops->swiglu_bwd(dev, g.dgu, g.dact, a.gu, T, F);
-    dev->ops->linear_dx(dev, g.dn, g.dgu, 2 * F, gate_up_weight(m, y), T);
-    dev->ops->linear_dw(dev, gw + y->gate_up, g.dgu, 2 * F, a.n2, C, plan, 2 * F, C);
-    dev->ops->rmsnorm_bwd(dev, dx, gw + y->ffn_norm, g.dn, C, a.mid, C, m->w + y->ffn_norm, a.rstd2, plan, T, 1, C, 1);
+    rein_linear_backward(&rows, &y->gate_up, g.dn, g.dgu, a.n2, plan, gw);
+    dev->ops->rmsnorm_bwd(dev, dx, rein_grad_at(gw, y->ffn_norm.grad), g.dn, C, a.mid, C, y->ffn_norm.w, a.rstd2, plan, T,
+                          1, C, 1);
 }
 
 static void qk_norm_backward(rein_pass *pass, int64_t T, int64_t l, const rein_plan *plan, float *gw) {
@@ -263,9 +254,9 @@ static void qk_norm_backward(rein_pass *pass, int64_t T, int64_t l, const rein_p
     int64_t Q = rein_model_qkv(m), HD = c->H * c->D;
     acts a = layer_acts(pass, l);
     float *dqkv = lay_out_grads(pass, T).dqkv;
-    dev->ops->rmsnorm_bwd(dev, dqkv, gw + y->q_norm, dqkv, Q, a.pre, Q, m->w + y->q_norm, a.rstd_qk, plan, T, c->H,
-                          c->D, 0);
-    dev->ops->rmsnorm_bwd(dev, dqkv + HD, gw + y->k_norm, dqkv + HD, Q, a.pre + HD, Q, m->w + y->k_norm,
+    dev->ops->rmsnorm_bwd(dev, dqkv, rein_grad_at(gw, y->q_norm.grad), dqkv, Q, a.pre, Q, y->q_norm.w, a.rstd_qk, plan, T,
+                          c->H, c->D, 0);
+    dev->ops->rmsnorm_bwd(dev, dqkv + HD, rein_grad_at(gw, y->k_norm.grad), dqkv + HD, Q, a.pre + HD, Q, y->k_norm.w,
                           a.rstd_qk + T * c->H, plan, T, c->K, c->D, 0);
 }
 
@@ -275,19 +266,17 @@ static void attn_backward(rein_pass *pass, const rein_batch *b, int64_t l, float
     const rein_model_config *c = &m->cfg;
     const rein_layer *y = &m->layer[l];
     rein_device *dev = m->dev;
-    int64_t T = b->T, C = c->C, HD = c->H * c->D, Q = rein_model_qkv(m);
+    int64_t T = b->T, C = c->C, Q = rein_model_qkv(m);
     acts a = layer_acts(pass, l);
     grads g = lay_out_grads(pass, T);
-    dev->ops->linear_dx(dev, g.datt, dx, C, o_weight(m, y), T);
-    dev->ops->linear_dw(dev, gw + y->o, dx, C, a.att, HD, plan, C, HD);
-    if (y->o_bias >= 0) dev->ops->bias_grad(dev, gw + y->o_bias, dx, C, plan, C);
+    rein_linear_rows rows = rein_linear_rows_of(pass, b, a.lora);
+    rein_linear_backward(&rows, &y->o, g.datt, dx, a.att, plan, gw);
     dev->ops->attention_bwd(dev, g.dqkv, g.datt, a.att, a.stat, pass->runs, b->n_runs, a.qkv, attn_sizes(m, l));
     if (!c->no_rope[l]) dev->ops->rope(dev, g.dqkv, Q, b->pos, m->rope, T, c->H + c->K, c->D, 1);
     if (c->qk_norm) qk_norm_backward(pass, T, l, plan, gw);
-    if (y->qkv_bias >= 0) dev->ops->bias_grad(dev, gw + y->qkv_bias, g.dqkv, Q, plan, Q);
-    dev->ops->linear_dx(dev, g.dn, g.dqkv, Q, qkv_weight(m, y), T);
-    dev->ops->linear_dw(dev, gw + y->qkv, g.dqkv, Q, a.n1, C, plan, Q, C);
-    dev->ops->rmsnorm_bwd(dev, dx, gw + y->attn_norm, g.dn, C, a.x, C, m->w + y->attn_norm, a.rstd1, plan, T, 1, C, 1);
+    rein_linear_backward(&rows, &y->qkv, g.dn, g.dqkv, a.n1, plan, gw);
+    dev->ops->rmsnorm_bwd(dev, dx, rein_grad_at(gw, y->attn_norm.grad), g.dn, C, a.x, C, y->attn_norm.w, a.rstd1, plan, T,
+                          1, C, 1);
 }
 
 rein_status rein_pass_backward(rein_pass *pass, rein_batch *b, const int64_t *dkv_stride, float *dx,
@@ -299,7 +288,7 @@ rein_status rein_pass_backward(rein_pass *pass, rein_batch *b, const int64_t *dk
         REIN_TRY(rein_realloc(&pass->runs, pass->cap_runs, b->n_runs, sizeof *pass->runs));
         pass->cap_runs = b->n_runs;
     }
-    for (int64_t l = c->L - 1; l >= 0; l--) {
+    for (int64_t l = c->L - 1; l >= m->first; l--) {
         for (int64_t i = 0; i < b->n_runs; i++) {
             rein_run *r = &pass->runs[i];
             *r = b->runs[i];
@@ -310,6 +299,6 @@ rein_status rein_pass_backward(rein_pass *pass, rein_batch *b, const int64_t *dk
         ffn_backward(pass, b, l, dx, plan, gr->flat);
         attn_backward(pass, b, l, dx, plan, gr->flat);
     }
-    m->dev->ops->embed_bwd(m->dev, gr->flat + m->embed, dx, b->ids, plan, c->C);
+    if (m->embed_grad >= 0) m->dev->ops->embed_bwd(m->dev, gr->flat + m->embed_grad, dx, b->ids, plan, c->C);
     return REIN_OK;
 }

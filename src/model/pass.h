@@ -16,6 +16,7 @@ typedef struct rein_batch {
     int64_t T;
     int32_t *ids;   /* (T) */
     int64_t *pos;   /* (T) */
+    uint32_t *span; /* (T) id of the row's span in its forest; dropout is drawn by it and the position */
     rein_run *runs;
     int64_t n_runs;
     int64_t cap_T, cap_runs;
@@ -24,15 +25,22 @@ typedef struct rein_batch {
 REIN_NODISCARD rein_status rein_batch_reserve(rein_batch *b, int64_t rows, int64_t runs);
 void rein_batch_deinit(rein_batch *b);
 
+/** Dropout of the adapters' inputs; p == 0: none. */
+typedef struct rein_dropout {
+    float p;
+    uint64_t key; /* of the draws; the same in a forward pass and its backward pass */
+} rein_dropout;
+
 /** Buffers of a pass; grown on demand, reused from pass to pass. */
 typedef struct rein_pass {
     const rein_model *model;
     bool tape;            /* keep all layers */
+    rein_dropout dropout;
     int64_t cap_T;
     float *act;           /* layer buffers */
     float *x;             /* (T, C) residual stream; after rein_pass_forward: the last layer's output */
     float *grad;          /* backward scratch */
-    int64_t cap_grad;
+    float *scratch;       /* of adapted linear layers */
     float *logits, *dlogits; /* block of rows */
     int64_t cap_logits, cap_dlogits;
     float *head_x, *head_rstd, *head_dx; /* gathered rows of a block */
@@ -67,8 +75,11 @@ void rein_grads_zero(rein_grads *g, const rein_model *model);
 void rein_grads_finish(rein_grads *g, const rein_model *model);
 void rein_grads_deinit(rein_grads *g);
 
+/** Where a tensor's gradient is added up; NULL for a frozen one. */
+static inline float *rein_grad_at(float *flat, int64_t offset) { return offset < 0 ? NULL : flat + offset; }
+
 /**
- * Backward through all layers.
+ * Backward through the layers down to the lowest one that has something trained in it or below.
  *
  * @param dx     (T, C) gradient of pass->x; destroyed.
  * @param dkv    for layer l the runs' dkv pointers are run.dkv + l * dkv_stride[i]; stride 0: scratch, zeroed a layer.

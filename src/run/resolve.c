@@ -2,6 +2,7 @@
 #include "run/resolve.h"
 
 #include "base/file.h"
+#include "io/peft.h"
 #include "run/run.h"
 
 static rein_status newest_checkpoint(char **dir, rein_arena *arena, const char *path) {
@@ -21,7 +22,8 @@ rein_status rein_model_dir_resolve(char **dir, rein_arena *arena, const char *pa
     char *config;
     REIN_TRY(rein_path_format(arena, &config, "%s/config.json", path));
     bool file = rein_path_exists(path) && !rein_path_is_dir(path); /* GGUF; opening it says if not */
-    if (file || rein_path_exists(config)) return rein_path_format(arena, dir, "%s", path);
+    if (file || rein_path_exists(config) || rein_peft_is_dir(path)) return rein_path_format(arena, dir, "%s", path);
     if (rein_rundir_exists(path)) return newest_checkpoint(dir, arena, path);
-    return rein_fail(REIN_ERR_IO, "'%s' is no model directory (config.json is missing), no GGUF file and no run", path);
+    return rein_fail(REIN_ERR_IO,
+                     "'%s' is no model directory (config.json is missing), no adapter, no GGUF file and no run", path);
 }

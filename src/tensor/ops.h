@@ -127,7 +127,8 @@ typedef struct rein_ops {
                     int64_t M, int64_t R, int64_t C, float eps);
     /** xh = x * rstd; g = dy * w; c = tree16 of fma(g, xh, .) / C; dx = rstd * fma(-xh, c, g), added to dx (plain add)
      *  if `add`, else stored; dx may be dy. dx and dy share the leading dimension ld, x has ldx.
-     *  dw[j] += by plan: over rows, then segments in order: fma(dy, xh, .). Reads dy before dx is written. */
+     *  dw[j] += by plan: over rows, then segments in order: fma(dy, xh, .); unless dw is NULL. Reads dy before dx is
+     *  written. */
     void (*rmsnorm_bwd)(rein_device *dev, float *dx, float *dw, const float *dy, int64_t ld, const float *x, int64_t ldx,
                         const float *w, const float *rstd, const rein_plan *plan, int64_t M, int64_t R, int64_t C, int add);
 

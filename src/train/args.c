@@ -1,6 +1,7 @@
 /* The rows of the training commands' option table; see args.h. */
 #include "train/args.h"
 
+#include "io/peft.h"
 #include "optim/schedule.h"
 #include "rl/advantage.h"
 #include "rl/loss.h"
@@ -55,6 +56,31 @@ const rein_option rein_train_rows[] = {
      "YAML file of options; the command line wins", "FILE"},
     {"resume_from_checkpoint", REIN_OPT_BOOL, offsetof(rein_train_args, resume_from_checkpoint), "false", 0, 0, NULL,
      "go on with the run in output_dir from its newest checkpoint", NULL},
+    {"use_peft", REIN_OPT_BOOL, offsetof(rein_train_args, use_peft), "false", 0, 0, NULL,
+     "train a low-rank adapter; the model stays frozen, in the file's element type", NULL},
+    {"adapter", REIN_OPT_STRING, offsetof(rein_train_args, adapter), NULL, 0, 0, NULL,
+     "adapter to train on instead of a new one; the lora_ options are then its own", "DIR"},
+    {"lora_r", REIN_OPT_INT, offsetof(rein_train_args, lora_r), "16", 1, 65536, NULL, "rank of a new adapter", NULL},
+    {"lora_alpha", REIN_OPT_FLOAT, offsetof(rein_train_args, lora_alpha), "32", 0, 1000000, NULL,
+     "scale of the adapter times its rank", NULL},
+    {"lora_dropout", REIN_OPT_FLOAT, offsetof(rein_train_args, lora_dropout), "0", 0, 0.999, NULL,
+     "of the adapter's input in training; above 0 the first policy ratios are not 1", NULL},
+    {"lora_target_modules", REIN_OPT_STRING, offsetof(rein_train_args, lora_target_modules), "all-linear", 0, 0, NULL,
+     "layers to adapt: names with commas between, a regular expression of whole names, or all-linear", "NAMES"},
+    {"lora_modules_to_save", REIN_OPT_STRING, offsetof(rein_train_args, lora_modules_to_save), NULL, 0, 0, NULL,
+     "trained whole beside the adapter: lm_head, embed_tokens", "NAMES"},
+    {"use_rslora", REIN_OPT_BOOL, offsetof(rein_train_args, use_rslora), "false", 0, 0, NULL,
+     "scale by lora_alpha / sqrt(lora_r) instead of lora_alpha / lora_r", NULL},
+    {"use_dora", REIN_OPT_BOOL, offsetof(rein_train_args, use_dora), "false", 0, 0, NULL,
+     "train the magnitude of each weight row as well (DoRA)", NULL},
+    {"lora_bias", REIN_OPT_CHOICE, offsetof(rein_train_args, lora_bias), "none", 0, 0, REIN_LORA_BIAS_CHOICES,
+     "biases to train: none, all, or those of adapted layers", NULL},
+    {"lora_rank_pattern", REIN_OPT_STRING, offsetof(rein_train_args, lora_rank_pattern), NULL, 0, 0, NULL,
+     "other ranks: PATTERN=RANK with commas between", "LIST"},
+    {"lora_alpha_pattern", REIN_OPT_STRING, offsetof(rein_train_args, lora_alpha_pattern), NULL, 0, 0, NULL,
+     "other alphas: PATTERN=ALPHA with commas between", "LIST"},
+    {"lora_layers_to_transform", REIN_OPT_STRING, offsetof(rein_train_args, lora_layers_to_transform), NULL, 0, 0, NULL,
+     "adapt only these layers, from 0", "LIST"},
     {"seed", REIN_OPT_INT, offsetof(rein_train_args, seed), "42", 0, 9007199254740992, NULL,
      "of everything random", NULL},
     {"max_steps", REIN_OPT_INT, offsetof(rein_train_args, max_steps), "-1", -1, 2147483648, NULL,
@@ -93,6 +119,8 @@ const rein_option rein_train_rows[] = {
      "a line of metrics every so many steps", NULL},
     {"max_skipped_updates", REIN_OPT_INT, offsetof(rein_train_args, max_skipped_updates), "0", 0, 1048576, NULL,
      "refused updates (a gradient that is not finite) to bear before the run fails", NULL},
+    {"log_params_changed", REIN_OPT_BOOL, offsetof(rein_train_args, log_params_changed), "false", 0, 0, NULL,
+     "log frac_params_changed, the share of trained parameters whose bits an update changed (keeps a copy of them)", NULL},
     /* grpo */
     {"env", REIN_OPT_STRING, offsetof(rein_train_args, env), NULL, 0, 0, NULL,
      "environment: NAME or NAME:key=value,key=value", "SPEC"},
@@ -127,7 +155,8 @@ const rein_option rein_train_rows[] = {
     {"beta", REIN_OPT_FLOAT, offsetof(rein_train_args, beta), "0", 0, 1000000.0, NULL,
      "weight of the KL term to the reference; 0: none", NULL},
     {"ref_model", REIN_OPT_STRING, offsetof(rein_train_args, ref_model), NULL, 0, 0, NULL,
-     "reference policy: init (the start of this run) or a model directory; needed if beta > 0", "init|DIR"},
+     "reference policy: init (the start of this run), base (without the adapter) or a model directory; needed if beta > 0",
+     "init|base|DIR"},
     {"loss_type", REIN_OPT_CHOICE, offsetof(rein_train_args, loss_type), "dapo", 0, 0, REIN_LOSS_TYPE_CHOICES,
      "normalisation of the loss", NULL},
     {"scale_rewards", REIN_OPT_CHOICE, offsetof(rein_train_args, scale_rewards), "group", 0, 0, REIN_SCALE_REWARDS_CHOICES,

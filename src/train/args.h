@@ -25,6 +25,14 @@ typedef struct rein_train_args {
     bool shuffle_dataset;
     const char *model_name_or_path, *output_dir, *config;
     bool resume_from_checkpoint;
+    /* adapters */
+    bool use_peft, use_rslora, use_dora;
+    const char *adapter, *lora_target_modules, *lora_modules_to_save;
+    int64_t lora_r;
+    double lora_alpha, lora_dropout;
+    int lora_bias;
+    const char *lora_rank_pattern, *lora_alpha_pattern, *lora_layers_to_transform;
+    /* optimisation */
     int64_t seed, max_steps;
     int64_t per_device_train_batch_size, gradient_accumulation_steps, microbatch_tokens;
     double learning_rate, weight_decay, adam_beta1, adam_beta2, adam_epsilon, max_grad_norm;
@@ -32,6 +40,7 @@ typedef struct rein_train_args {
     int64_t warmup_steps;
     double warmup_ratio, lr_decay_ratio;
     int64_t save_steps, save_total_limit, logging_steps, max_skipped_updates;
+    bool log_params_changed;
     /* grpo */
     const char *env, *reward_funcs, *reward_weights, *system_prompt;
     double reward_timeout;
@@ -50,6 +59,6 @@ typedef struct rein_train_args {
 
 /** SFT reads the first REIN_SFT_ROWS rows, GRPO the REIN_GRPO_ROWS from REIN_GRPO_FIRST on. */
 extern const rein_option rein_train_rows[];
-enum { REIN_SFT_ROWS = 42, REIN_GRPO_FIRST = 16, REIN_GRPO_ROWS = 53 };
+enum { REIN_SFT_ROWS = 56, REIN_GRPO_FIRST = 16, REIN_GRPO_ROWS = 67 };
 
 #endif

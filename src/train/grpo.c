@@ -56,7 +56,7 @@ static rein_status check_args(const rein_train_args *a) {
                          "num_generations %lld",
                          (long long)rows, (long long)a->num_generations);
     if (a->beta > 0 && !a->ref_model)
-        return rein_fail(REIN_ERR_USAGE, "beta %g needs a reference: --ref_model init or a model directory", a->beta);
+        return rein_fail(REIN_ERR_USAGE, "beta %g needs a reference: --ref_model init, base or a model directory", a->beta);
     if (a->beta == 0 && a->ref_model)
         return rein_fail(REIN_ERR_USAGE, "ref_model '%s' is given but beta is 0, so nothing would read it", a->ref_model);
     return REIN_OK;
@@ -76,14 +76,10 @@ static rein_loss_options loss_options(const rein_train_args *a) {
 
 static rein_status load_reference(grpo *g) {
     const rein_train_args *a = g->t.args;
-    rein_tokenizer *unused = NULL;
     if (a->beta == 0) return REIN_OK;
-    const char *path = strcmp(a->ref_model, "init") == 0 ? a->model_name_or_path : a->ref_model;
-    rein_status status = rein_start_model(&g->ref, &unused, path, g->t.dev);
-    rein_tokenizer_destroy(unused);
-    REIN_TRY(status);
+    REIN_TRY(rein_start_reference(&g->ref, a, g->t.dev));
     if (g->ref->cfg.V != g->t.model->cfg.V)
-        return rein_fail(REIN_ERR_USAGE, "reference '%s' has a vocabulary of %lld, the policy %lld", path,
+        return rein_fail(REIN_ERR_USAGE, "reference '%s' has a vocabulary of %lld, the policy %lld", a->ref_model,
                          (long long)g->ref->cfg.V, (long long)g->t.model->cfg.V);
     return rein_leaf_init(&g->ref_leaf, g->ref);
 }
@@ -107,7 +103,7 @@ static rein_status grpo_init(grpo *g, const rein_train_args *a, const rein_env *
     g->loss = loss_options(a);
     rein_status status = rein_loss_options_check(&g->loss);
     if (status != REIN_OK) return rein_fail(REIN_ERR_USAGE, "%s", rein_error_message());
-    status = rein_start_model(&model, &tok, a->model_name_or_path, dev);
+    status = rein_start_policy(&model, &tok, a, dev);
     if (status != REIN_OK) {
         rein_model_destroy(model);
         rein_tokenizer_destroy(tok);
@@ -261,15 +257,18 @@ static rein_status iteration(grpo *g, int64_t k) {
     rein_group_batch *b = &g->batch;
     rein_loss_metrics metrics;
     rein_grads_zero(&t->grads, t->model);
+    rein_trainer_dropout(t, t->step, k);
+    bool exact = t->leaf.pass.dropout.p == 0;
     REIN_TRY(rein_leaf_begin(&t->leaf, &b->forest, &b->plan, &b->sampling));
     for (int64_t p = 0; p < b->plan.n_part; p++) {
         int64_t begin, end;
         REIN_TRY(rein_leaf_forward(&t->leaf, p, b->logp, b->entropy));
-        if (k == 0) REIN_TRY(rein_group_audit(b, p));
+        if (k == 0 && exact) REIN_TRY(rein_group_audit(b, p));
         sequences_of(g, p, &begin, &end);
         if (begin < end) REIN_TRY(loss_of(g, begin, end));
         REIN_TRY(rein_leaf_backward(&t->leaf, b->dlogp, &t->grads));
     }
+    t->leaf.pass.dropout = (rein_dropout){0};
     rein_grads_finish(&t->grads, t->model);
     rein_loss_finish(&metrics, g->row, b->n_seq, &g->loss);
     if (k == 0) g->first = metrics;
@@ -321,6 +320,7 @@ static rein_status collect_metrics(grpo *g, const rein_advantage_stats *stats) {
     REIN_TRY(rein_metrics_components(m, &g->rollouts));
     rein_metric_add(m, (double)g->t.tokens, "num_tokens");
     rein_metric_add(m, (double)g->t.skipped, "skipped_updates");
+    if (g->t.before) rein_metric_add(m, g->update.frac_changed, "frac_params_changed");
     return REIN_OK;
 }
 

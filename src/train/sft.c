@@ -47,6 +47,8 @@ static rein_status fresh_config(rein_model_config *cfg, const rein_train_args *a
 
 static rein_status fresh_model(rein_model **model, rein_tokenizer **tok, const rein_train_args *a, rein_device *dev) {
     rein_model_config cfg;
+    REIN_TRY(rein_policy_check(a));
+    if (a->use_peft) return rein_fail(REIN_ERR_USAGE, "use_peft needs --model_name_or_path: there is nothing to adapt");
     if (!a->tokenizer)
         return rein_fail(REIN_ERR_USAGE, "give --model_name_or_path, or --tokenizer for a model from scratch");
     REIN_TRY(rein_tokenizer_load(tok, a->tokenizer));
@@ -103,7 +105,7 @@ static rein_status sft_init(sft *s, const rein_train_args *a, rein_device *dev, 
     rein_model *model = NULL;
     rein_tokenizer *tok = NULL;
     if (!a->dataset_name) return rein_fail(REIN_ERR_USAGE, "option --dataset_name is missing");
-    rein_status status = a->model_name_or_path ? rein_start_model(&model, &tok, a->model_name_or_path, dev)
+    rein_status status = a->model_name_or_path ? rein_start_policy(&model, &tok, a, dev)
                                                : fresh_model(&model, &tok, a, dev);
     if (status != REIN_OK) {
         rein_model_destroy(model);
@@ -161,6 +163,7 @@ static rein_status gradients(sft *s, int64_t items) {
     rein_status status;
     for (int64_t i = 0; i < s->forest.n_tok; i++) s->dlogp[i] = -1.0f / (float)items;
     rein_grads_zero(&t->grads, t->model);
+    rein_trainer_dropout(t, t->step, 0);
     REIN_TRY(rein_forest_plan_make(&plan, &s->forest, t->args->microbatch_tokens));
     REIN_TRY_OUT(status, rein_leaf_begin(&t->leaf, &s->forest, &plan, &how), out);
     for (int64_t p = 0; p < plan.n_part; p++) {
@@ -194,12 +197,13 @@ static rein_status log_step(sft *s, double loss, double entropy, const rein_upda
     double per_epoch = (double)(s->data.n_row / s->batch);
     rein_named row[] = {{"loss", loss}, {"grad_norm", u->grad_norm}, {"learning_rate", u->learning_rate},
                         {"entropy", entropy}, {"num_tokens", (double)t->tokens}, {"epoch", (double)t->step / per_epoch},
-                        {"skipped_updates", (double)t->skipped}};
+                        {"skipped_updates", (double)t->skipped}, {"frac_params_changed", u->frac_changed}};
+    int64_t n = (int64_t)REIN_COUNT(row) - (t->before ? 0 : 1);
     char line[160];
     snprintf(line, sizeof line, "loss %.4f  grad %.3f  lr %.2e", loss, u->grad_norm, u->learning_rate);
     if (t->watch && t->watch->step) t->watch->step(t->watch->user, t->step, line);
     bool due = t->step % t->args->logging_steps == 0 || t->step == t->steps;
-    return due ? rein_rundir_log(t->run, t->step, row, REIN_COUNT(row)) : REIN_OK;
+    return due ? rein_rundir_log(t->run, t->step, row, n) : REIN_OK;
 }
 
 static rein_status sft_step(sft *s, rein_commit *commit) {

@@ -7,25 +7,12 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/random.h"
 #include "optim/adamw.h"
 #include "optim/clip.h"
 #include "optim/schedule.h"
+#include "model/lora.h"
 #include "rein/version.h"
-#include "run/resolve.h"
-
-rein_status rein_start_model(rein_model **model, rein_tokenizer **tok, const char *path, rein_device *dev) {
-    rein_arena arena = {0};
-    char *dir;
-    rein_status status;
-    *model = NULL;
-    *tok = NULL;
-    REIN_TRY_OUT(status, rein_model_dir_resolve(&dir, &arena, path), out);
-    REIN_TRY_OUT(status, rein_model_load(model, dir, dev, 0), out);
-    REIN_TRY_OUT(status, rein_tokenizer_load(tok, dir), out);
-out:
-    rein_arena_deinit(&arena);
-    return status;
-}
 
 rein_status rein_trainer_init(rein_trainer *t, const rein_train_args *args, rein_device *dev, rein_model *model,
                               rein_tokenizer *tokenizer, const rein_train_watch *watch) {
@@ -33,6 +20,7 @@ rein_status rein_trainer_init(rein_trainer *t, const rein_train_args *args, rein
     rein_status status;
     REIN_TRY_OUT(status, rein_alloc(&t->m, model->n_float, sizeof(float)), fail);
     REIN_TRY_OUT(status, rein_alloc(&t->v, model->n_float, sizeof(float)), fail);
+    if (args->log_params_changed) REIN_TRY_OUT(status, rein_alloc(&t->before, model->n_float, sizeof(float)), fail);
     REIN_TRY_OUT(status, rein_grads_init(&t->grads, model), fail);
     REIN_TRY_OUT(status, rein_leaf_init(&t->leaf, model), fail);
     return REIN_OK;
@@ -47,6 +35,7 @@ void rein_trainer_deinit(rein_trainer *t) {
     rein_grads_deinit(&t->grads);
     rein_free(t->m);
     rein_free(t->v);
+    rein_free(t->before);
     rein_model_destroy(t->model);
     rein_tokenizer_destroy(t->tokenizer);
     *t = (rein_trainer){0};
@@ -95,6 +84,12 @@ static rein_status apply(rein_trainer *t, double rate, float scale) {
     return REIN_OK;
 }
 
+/* Share of the trained parameters whose bits differ from before the update; padding is zero in both. */
+static double changed(const rein_trainer *t) {
+    const rein_model *m = t->model;
+    return (double)m->dev->ops->count_diff(m->dev, t->before, m->w, m->n_float) / (double)rein_model_trained(m);
+}
+
 rein_status rein_trainer_update(rein_trainer *t, rein_update *out) {
     rein_schedule s = schedule(t);
     double sumsq;
@@ -102,7 +97,17 @@ rein_status rein_trainer_update(rein_trainer *t, rein_update *out) {
     rein_clip clip = rein_clip_gradient(sumsq, t->args->max_grad_norm);
     *out = (rein_update){.grad_norm = clip.norm, .learning_rate = rein_schedule_rate(&s, t->step), .skipped = !clip.finite};
     t->step++;
-    return clip.finite ? apply(t, out->learning_rate, clip.scale) : refuse(t, clip.norm);
+    if (t->before) memcpy(t->before, t->model->w, (size_t)t->model->n_float * sizeof(float));
+    REIN_TRY(clip.finite ? apply(t, out->learning_rate, clip.scale) : refuse(t, clip.norm));
+    out->frac_changed = t->before ? changed(t) : 0;
+    return REIN_OK;
+}
+
+void rein_trainer_dropout(rein_trainer *t, int64_t step, int64_t iteration) {
+    uint32_t word[4];
+    if (!t->model->lora) return;
+    rein_random4(word, (uint64_t)t->args->seed, REIN_STREAM_DROPOUT, (uint32_t)step, (uint32_t)iteration, 0, 0);
+    t->leaf.pass.dropout = (rein_dropout){(float)t->model->lora->config.dropout, (uint64_t)word[0] << 32 | word[1]};
 }
 
 /* ---- checkpoints ---- */
@@ -167,15 +172,13 @@ rein_status rein_trainer_restore(rein_trainer *t, const char *dir) {
     char *path;
     rein_status status;
     REIN_TRY_OUT(status, rein_checkpoint_verify(dir, NULL), out);
-    REIN_TRY_OUT(status, rein_path_format(&arena, &path, "%s/model.safetensors", dir), out);
-    REIN_TRY_OUT(status, rein_params_read(t->model, t->model->w, path), out);
+    REIN_TRY_OUT(status, rein_model_restore(t->model, dir), out);
     REIN_TRY_OUT(status, rein_path_format(&arena, &path, "%s/optimizer_m.safetensors", dir), out);
     REIN_TRY_OUT(status, rein_params_read(t->model, t->m, path), out);
     REIN_TRY_OUT(status, rein_path_format(&arena, &path, "%s/optimizer_v.safetensors", dir), out);
     REIN_TRY_OUT(status, rein_params_read(t->model, t->v, path), out);
     REIN_TRY_OUT(status, rein_path_format(&arena, &path, "%s/trainer_state.json", dir), out);
     REIN_TRY_OUT(status, read_state(t, path), out);
-    rein_model_pack(t->model);
 out:
     rein_arena_deinit(&arena);
     return status;
@@ -246,11 +249,24 @@ rein_status rein_trainer_open_run(rein_trainer *t, const char *kind, const char 
     return rein_trainer_note(t);
 }
 
+static rein_status note_adapter(rein_trainer *t) {
+    const rein_lora *lo = t->model->lora;
+    char text[96];
+    snprintf(text, sizeof text, "%lld", (long long)rein_model_trained(t->model));
+    REIN_TRY(rein_rundir_note(t->run, "adapter.parameters", text));
+    REIN_TRY(rein_rundir_note(t->run, "base", rein_source_path(t->model->source)));
+    REIN_TRY(rein_rundir_note(t->run, "base.hash", lo->base_hash));
+    if (lo->config.dropout == 0) return REIN_OK;
+    snprintf(text, sizeof text, "%g; sampling runs without it, so that the first policy ratios are not 1", lo->config.dropout);
+    return rein_rundir_note(t->run, "adapter.dropout", text);
+}
+
 rein_status rein_trainer_note(rein_trainer *t) {
     char text[64];
     snprintf(text, sizeof text, "%lld", (long long)rein_model_count(t->model));
     REIN_TRY(rein_rundir_note(t->run, "rein.version", REIN_VERSION));
     REIN_TRY(rein_rundir_note(t->run, "model.parameters", text));
+    if (t->model->lora) REIN_TRY(note_adapter(t));
     return rein_rundir_environment(t->run, t->dev->ops->name, t->dev->threads);
 }
 

@@ -12,6 +12,7 @@
 #include "run/run.h"
 #include "text/tokenizer.h"
 #include "train/args.h"
+#include "train/policy.h"
 
 /** How a loop speaks to whoever shows progress; any member may be NULL. */
 typedef struct rein_train_watch {
@@ -28,6 +29,7 @@ typedef struct rein_trainer {
     rein_model *model;
     rein_tokenizer *tokenizer;
     float *m, *v;              /* moments, the model's layout */
+    float *before;             /* weights before the update; NULL unless log_params_changed */
     rein_grads grads;
     rein_leaf leaf;
     int64_t step, steps;       /* optimiser steps done, and of the whole run */
@@ -42,12 +44,9 @@ REIN_NODISCARD rein_status rein_trainer_init(rein_trainer *t, const rein_train_a
                                              const rein_train_watch *watch);
 void rein_trainer_deinit(rein_trainer *t);
 
-/** Load the model and tokenizer that a run starts from: directory, checkpoint or run. Both must be there. */
-REIN_NODISCARD rein_status rein_start_model(rein_model **model, rein_tokenizer **tok, const char *path,
-                                            rein_device *dev);
-
 typedef struct rein_update {
     double grad_norm, learning_rate;
+    double frac_changed; /* share of trained parameters that changed; with log_params_changed only */
     bool skipped;
 } rein_update;
 
@@ -58,6 +57,9 @@ typedef struct rein_update {
  * max_skipped_updates the status is REIN_ERR_NUMERIC.
  */
 REIN_NODISCARD rein_status rein_trainer_update(rein_trainer *t, rein_update *out);
+
+/** Draw the adapter's dropout anew for the next passes of the leaf, as a function of seed, step and iteration. */
+void rein_trainer_dropout(rein_trainer *t, int64_t step, int64_t iteration);
 
 /** Hashes of gradient, weights and optimiser for the commit record. */
 void rein_trainer_commit(const rein_trainer *t, rein_commit *c);

@@ -3,26 +3,32 @@
  *
  * The summed index is cut in chunks (of REIN_CHUNK, or the ranges of a plan); each chunk of each output is one call's
  * chain. Blocking: threads divide the output in rectangles; in a rectangle, blocks of rows of A stay in L2 while strips
- * of REIN_NR columns of B, packed when there are rows enough to pay for it, stay in L1.
+ * of REIN_NR columns of B, packed when there are rows enough to pay for it, stay in L1. A weight that is kept in its
+ * stored type is unpacked into scratch, a few panels of a chunk at a time, for all rows of the block.
  */
 #include "cpu/tuned/tile.h"
 #include "cpu/tuned/tuned.h"
+#include "cpu/tuned/unpack.h"
 
 enum {
-    BLOCK_ROWS = 192,    /* rows of A per block: 192 KB a chunk */
-    PACK_B_ROWS = 48,    /* rows from which copying a strip of B pays */
-    PACK_A_COLS = 64,    /* columns from which copying a block of A pays, */
-    PACK_A_STRIDE = 1024 /* and distance of its rows, unless they lie side by side, where it always does */
+    BLOCK_ROWS = 192,     /* rows of A per block: 192 KB a chunk */
+    PACK_B_ROWS = 48,     /* rows from which copying a strip of B pays */
+    PACK_A_COLS = 64,     /* columns from which copying a block of A pays, */
+    PACK_A_STRIDE = 1024, /* and distance of its rows, unless they lie side by side, where it always does */
+    SHORT_CHUNK = 32,     /* length of a chunk of a plan up to which c is walked along its rows */
+    STREAM_ROWS = 32      /* rows up to which a stored weight is read once, in the order in which it lies */
 };
 
-/* c (M, N; ldc) = or += the product of A(m, p) = a[m * sam + p * sap] and B(p, j) = b[j/32 * panel + p * ldb + j%32].
- */
+/* c (M, N; ldc) = or += the product of A(m, p) = a[m * sam + p * sap] and B(p, j) = b[j/32 * panel + p * ldb + j%32],
+ * or, if `stored`, B(p, j) = w(j, p) (`transposed`) or w(p, j). */
 typedef struct gemm {
     const float *a;
     int64_t sam, sap;
     const float *b;
     int64_t ldb, panel;
     int padded; /* B may be read up to a multiple of 32 columns */
+    const rein_weight *stored;
+    int transposed;
     float *c;
     int64_t ldc;
     const float *bias;
@@ -38,9 +44,22 @@ typedef struct part {
     const float *bias;
     float *a; /* A_FLOATS: a block of A, tile after tile */
     float *b; /* B_FLOATS: a strip of B, REIN_CHUNK x REIN_NR */
+    float *w; /* W_FLOATS: panels of a stored weight, REIN_CHUNK x REIN_NR1 */
 } part;
 
-enum { A_FLOATS = BLOCK_ROWS * (REIN_CHUNK + REIN_W), B_FLOATS = REIN_CHUNK * REIN_NR };
+/* Columns [begin, end) of B in the part's chunk of p: panels, the first at b; begin is a multiple of 32. */
+typedef struct columns {
+    int64_t begin, end;
+    const float *b;
+    int64_t ldb, panel;
+    int padded;
+} columns;
+
+enum {
+    A_FLOATS = BLOCK_ROWS * (REIN_CHUNK + REIN_W),
+    B_FLOATS = REIN_CHUNK * REIN_NR,
+    W_FLOATS = REIN_CHUNK * REIN_NR1
+};
 
 /* First row of tile i of a block, from the block's first. */
 REIN_INLINE int64_t tile_row(const part *r, int64_t i) { return i * r->height + min_i64(i, r->taller); }
@@ -95,26 +114,32 @@ static void pack_strip(float *buf, const float *b, int64_t ldb, int64_t k, int64
 }
 
 /* A few rows by many columns: weights are streamed once. Returns the first column not done. */
-static int64_t wide_strips(const gemm *g, const part *r, rein_tile t) {
-    int64_t j = r->n0, limit = g->padded ? div_up(r->n1, 32) * 32 : r->n1, width = tile_width(t.rows);
+static int64_t wide_strips(const gemm *g, const part *r, const columns *c, rein_tile t) {
+    int64_t j = c->begin, limit = c->padded ? div_up(c->end, 32) * 32 : c->end, width = tile_width(t.rows);
+    t.group = c->panel;
     for (; limit - j >= width; j += width) {
-        t.b = g->b + j / 32 * g->panel + r->p0 * g->ldb;
+        t.b = c->b + (j - c->begin) / 32 * c->panel;
         t.c = g->c + r->m0 * g->ldc + j;
-        t.cols = (int)min_i64(width, r->n1 - j);
+        t.cols = (int)min_i64(width, c->end - j);
         t.bias = r->bias ? r->bias + j : NULL;
         REIN_ISA(rein_tile_wide)(&t);
     }
-    return min_i64(j, r->n1);
+    return min_i64(j, c->end);
+}
+
+/* Make A of t the i-th tile of rows; returns its first row in c. */
+REIN_INLINE int64_t take_rows(const gemm *g, const part *r, rein_tile *t, int64_t i, int packed_a) {
+    int64_t m = tile_row(r, i);
+    t->rows = (int)(tile_row(r, i + 1) - m);
+    t->a = packed_a ? packed_tile(r, i) : g->a + (r->m0 + m) * g->sam + r->p0 * g->sap;
+    if (packed_a && g->sap != 1) t->sap = t->rows;
+    return r->m0 + m;
 }
 
 /* Columns [j, j + t.cols) of all rows of the part. */
 static void strip(const gemm *g, const part *r, rein_tile t, int64_t j, int packed_a, int edge) {
     for (int64_t i = 0; i < r->tiles; i++) {
-        int64_t m = tile_row(r, i);
-        t.rows = (int)(tile_row(r, i + 1) - m);
-        t.c = g->c + (r->m0 + m) * g->ldc + j;
-        t.a = packed_a ? packed_tile(r, i) : g->a + (r->m0 + m) * g->sam + r->p0 * g->sap;
-        if (packed_a && g->sap != 1) t.sap = t.rows;
+        t.c = g->c + take_rows(g, r, &t, i, packed_a) * g->ldc + j;
         if (edge)
             REIN_ISA(rein_tile_edge)(&t);
         else
@@ -122,38 +147,93 @@ static void strip(const gemm *g, const part *r, rein_tile t, int64_t j, int pack
     }
 }
 
+/* A short chunk is little arithmetic for each element of c, whose memory is then the limit: B is packed in strips for
+ * as many columns as there is room, and c is walked along its rows. */
+static void short_chunk(const gemm *g, const part *r, rein_tile t, int packed_a) {
+    int64_t width = W_FLOATS / t.k / REIN_NR * REIN_NR;
+    t.ldb = REIN_NR;
+    for (int64_t j0 = r->n0; j0 < r->n1; j0 += width) {
+        int64_t j1 = min_i64(r->n1, j0 + width);
+        for (int64_t j = j0; j < j1; j += REIN_NR)
+            pack_strip(r->w + (j - j0) * t.k, g->b + j / 32 * g->panel + j % 32 + r->p0 * g->ldb, g->ldb, t.k, j1 - j);
+        for (int64_t i = 0; i < r->tiles; i++) {
+            float *c = g->c + take_rows(g, r, &t, i, packed_a) * g->ldc;
+            for (int64_t j = j0; j < j1; j += REIN_NR) {
+                t.b = r->w + (j - j0) * t.k;
+                t.c = c + j;
+                t.cols = (int)min_i64(REIN_NR, j1 - j);
+                REIN_ISA(rein_tile_full)(&t);
+            }
+        }
+    }
+}
+
+/* The columns c of all rows of the part; A is packed or not, t says how. */
+static void some_columns(const gemm *g, const part *r, const columns *c, rein_tile t, int pack_a) {
+    int64_t rows = r->m1 - r->m0, j = c->begin;
+    int pack_b = rows >= PACK_B_ROWS && c->ldb != REIN_NR;
+    t.ldb = c->ldb;
+    if (rows <= 3) j = wide_strips(g, r, c, t);
+    for (; j < c->end; j += REIN_NR) {
+        t.b = c->b + (j - c->begin) / 32 * c->panel + j % 32;
+        t.ldb = c->ldb;
+        t.cols = (int)min_i64(REIN_NR, c->end - j);
+        t.bias = r->bias ? r->bias + j : NULL;
+        if (pack_b) {
+            pack_strip(r->b, t.b, c->ldb, t.k, c->padded ? REIN_NR : t.cols);
+            t.b = r->b;
+            t.ldb = REIN_NR;
+        }
+        strip(g, r, t, j, pack_a, t.cols < REIN_NR && !c->padded && !pack_b);
+    }
+}
+
+/* Columns a call of unpack_columns makes: what the tile of so many rows takes at once. */
+static int64_t unpack_width(int64_t rows) { return rows <= 3 ? max_i64(tile_width(rows), REIN_PANEL) : REIN_PANEL; }
+
+/* Columns [begin, end) of a stored weight, at most REIN_NR1, in r->w. */
+static columns unpack_columns(const gemm *g, const part *r, int64_t begin, int64_t end) {
+    columns c = {begin, end, r->w, REIN_PANEL, (r->p1 - r->p0) * REIN_PANEL, 1};
+    for (int64_t j = begin; j < end; j += REIN_PANEL) {
+        float *panel = r->w + (j - begin) / REIN_PANEL * c.panel;
+        if (g->transposed)
+            REIN_ISA(rein_unpack_rows)(panel, g->stored, j, r->p0, r->p1);
+        else
+            REIN_ISA(rein_unpack_columns)(panel, g->stored, j, r->p0, r->p1);
+    }
+    return c;
+}
+
 static void block(const gemm *g, const part *r) {
     rein_tile t = {.a = g->a + r->m0 * g->sam + r->p0 * g->sap,
                    .sam = g->sam,
                    .sap = g->sap,
-                   .ldb = g->ldb,
-                   .group = g->panel,
+                   .group = REIN_W,
                    .ldc = g->ldc,
                    .k = r->p1 - r->p0,
+                   .rows = (int)min_i64(REIN_MR, r->m1 - r->m0),
                    .mode = r->mode};
-    int64_t rows = r->m1 - r->m0, j = r->n0;
-    int pack_b = rows >= PACK_B_ROWS && g->ldb != REIN_NR;
+    int64_t rows = r->m1 - r->m0;
     int pack_a = rows > 3 && r->n1 - r->n0 >= PACK_A_COLS && (g->sap != 1 || g->sam >= PACK_A_STRIDE);
-    if (rows <= 3) {
-        t.rows = (int)rows;
-        j = wide_strips(g, r, t);
-    } else if (pack_a && g->sap != 1) {
+    if (pack_a && g->sap != 1) {
         pack_columns(g, r);
     } else if (pack_a) {
         pack_rows(g, r);
         t.sam = t.k;
     }
-    t.group = REIN_W;
-    for (; j < r->n1; j += REIN_NR) {
-        t.b = g->b + j / 32 * g->panel + j % 32 + r->p0 * g->ldb;
-        t.cols = (int)min_i64(REIN_NR, r->n1 - j);
-        t.bias = r->bias ? r->bias + j : NULL;
-        if (pack_b) {
-            pack_strip(r->b, t.b, g->ldb, t.k, g->padded ? REIN_NR : t.cols);
-            t.b = r->b;
-            t.ldb = REIN_NR;
-        }
-        strip(g, r, t, j, pack_a, t.cols < REIN_NR && !g->padded && !pack_b);
+    if (g->plan && t.k <= SHORT_CHUNK) {
+        short_chunk(g, r, t, pack_a);
+        return;
+    }
+    if (!g->stored) {
+        const float *b = g->b + r->n0 / 32 * g->panel + r->p0 * g->ldb;
+        some_columns(g, r, &(columns){r->n0, r->n1, b, g->ldb, g->panel, g->padded}, t, pack_a);
+        return;
+    }
+    int64_t width = unpack_width(rows);
+    for (int64_t j = r->n0; j < r->n1; j += width) {
+        columns c = unpack_columns(g, r, j, min_i64(r->n1, j + width));
+        some_columns(g, r, &c, t, pack_a);
     }
 }
 
@@ -192,10 +272,20 @@ static int grid_rows(const gemm *g, int threads) {
     return best;
 }
 
+/* A rectangle of a weight whose rows are columns of B, read as it lies: all chunks of a few rows, then the next ones.
+ */
+static void stream(const gemm *g, part r) {
+    int64_t end = r.n1, width = unpack_width(r.m1 - r.m0);
+    for (; r.n0 < end; r.n0 = r.n1) {
+        r.n1 = min_i64(end, r.n0 + width);
+        rectangle(g, r);
+    }
+}
+
 static void run_gemm(rein_device *dev, const gemm *g) {
     int threads = parts_for(dev, 2 * g->M * g->N * g->K);
     int down = grid_rows(g, threads), across = threads / down;
-    char *scratch = rein_device_scratch(dev, (A_FLOATS + B_FLOATS) * sizeof(float));
+    char *scratch = rein_device_scratch(dev, (A_FLOATS + B_FLOATS + W_FLOATS) * sizeof(float));
     size_t stride = dev->scratch_bytes;
     int64_t tiles = div_up(g->M, REIN_MR), panels = div_up(g->N, 32);
 #pragma omp parallel for schedule(static) num_threads(threads)
@@ -205,8 +295,12 @@ static void run_gemm(rein_device *dev, const gemm *g) {
                   .n0 = part_begin(panels, i % across, across) * 32,
                   .n1 = min_i64(g->N, part_begin(panels, i % across + 1, across) * 32)};
         r.b = (float *)(void *)(scratch + (size_t)i * stride);
-        r.a = r.b + B_FLOATS;
-        rectangle(g, r);
+        r.w = r.b + B_FLOATS;
+        r.a = r.w + W_FLOATS;
+        if (g->stored && g->transposed && r.m1 - r.m0 <= STREAM_ROWS)
+            stream(g, r);
+        else
+            rectangle(g, r);
     }
 }
 
@@ -235,6 +329,8 @@ void REIN_ISA(rein_linear)(rein_device *dev, float *y, int64_t ldy, const float 
               .ldb = REIN_PANEL,
               .panel = REIN_PANEL * w.K,
               .padded = 1,
+              .stored = w.packed ? NULL : &w,
+              .transposed = 1,
               .c = y,
               .ldc = ldy,
               .bias = bias,
@@ -251,6 +347,7 @@ void REIN_ISA(rein_linear_dx)(rein_device *dev, float *dx, const float *dy, int6
               .b = w.rows,
               .ldb = w.K,
               .panel = 32,
+              .stored = w.dtype == REIN_F32 ? NULL : &w,
               .c = dx,
               .ldc = w.K,
               .M = M,

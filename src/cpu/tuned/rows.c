@@ -1,6 +1,7 @@
 /* Row operations: RMSNorm, rotary embedding, SwiGLU, addition, embedding, and their gradients. Threads divide rows, or
  * columns where rows are summed. */
 #include "cpu/tuned/tuned.h"
+#include "cpu/tuned/unpack.h"
 
 /* ---- RMSNorm ---- */
 
@@ -111,7 +112,7 @@ void REIN_ISA(rein_rmsnorm_bwd)(rein_device *dev, float *dx, float *dw, const fl
     norm_dw n = {dw, dy, x, rstd, ld, ldx, R, C};
     int parts = parts_for(dev, 8 * M * R * C);
 #pragma omp parallel for schedule(static) num_threads(parts)
-    for (int64_t j = 0; j < C; j += COLS)
+    for (int64_t j = 0; j < (dw ? C : 0); j += COLS)
         for (int64_t i = 0; i < plan->n; i++) rmsnorm_dw_cols(&n, j, plan->range[i][0], plan->range[i][1]);
 #pragma omp parallel for schedule(static) num_threads(parts)
     for (int64_t t = 0; t < M; t++)
@@ -201,10 +202,8 @@ void REIN_ISA(rein_add)(rein_device *dev, float *y, const float *a, const float 
 
 void REIN_ISA(rein_embed)(rein_device *dev, float *y, rein_weight w, const int32_t *ids, int64_t M) {
     int parts = parts_for(dev, 4 * M * w.K);
-    int64_t stride = rein_dtype_bytes(w.dtype, w.K);
 #pragma omp parallel for schedule(static) num_threads(parts)
-    for (int64_t t = 0; t < M; t++)
-        rein_dequantize(y + t * w.K, w.dtype, (const char *)w.rows + ids[t] * stride, 0, w.K);
+    for (int64_t t = 0; t < M; t++) REIN_ISA(rein_unpack_row)(y + t * w.K, &w, ids[t], 0, w.K);
 }
 
 void REIN_ISA(rein_embed_bwd)(rein_device *dev, float *dw, const float *dx, const int32_t *ids, const rein_plan *plan,

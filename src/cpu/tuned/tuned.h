@@ -34,6 +34,19 @@ void REIN_ISA(rein_linear_dw)(rein_device *dev, float *dw, const float *dy, int6
 void REIN_ISA(rein_bias_grad)(rein_device *dev, float *db, const float *dy, int64_t lddy, const rein_plan *plan,
                               int64_t N);
 
+/* adapter.c */
+void REIN_ISA(rein_add_rows)(rein_device *dev, float *y, int64_t ldy, const float *a, int64_t lda, int64_t M,
+                             int64_t N);
+void REIN_ISA(rein_scale)(rein_device *dev, float *x, float s, int64_t n);
+void REIN_ISA(rein_scale_columns)(rein_device *dev, float *y, int64_t ldy, const float *x, int64_t ldx, const float *g,
+                                  const float *bias, int64_t M, int64_t N);
+void REIN_ISA(rein_scale_columns_grad)(rein_device *dev, float *dg, const float *dy, int64_t lddy, const float *z,
+                                       int64_t ldz, const float *s, const rein_plan *plan, int64_t N);
+void REIN_ISA(rein_adapted_norm)(rein_device *dev, float *norm, rein_weight w, const float *a, const float *b, float s,
+                                 int64_t R);
+void REIN_ISA(rein_dropout)(rein_device *dev, float *y, const float *x, float p, uint64_t key, uint32_t stream,
+                            const int64_t *pos, const uint32_t *row_id, int64_t M, int64_t K);
+
 /* rows.c */
 void REIN_ISA(rein_rmsnorm)(rein_device *dev, float *y, int64_t ldy, float *rstd, const float *x, int64_t ldx,
                             const float *w, int64_t M, int64_t R, int64_t C, float eps);
