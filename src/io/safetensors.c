@@ -369,11 +369,9 @@ static void print_shape(rein_str *s, const int64_t *shape, int n_dim) {
     rein_str_putc(s, ')');
 }
 
-rein_status rein_tensors_require(const rein_tensor_view **out, const rein_tensors *t, const char *name,
-                                 const int64_t *shape, int n_dim) {
-    const rein_tensor_view *v = rein_tensors_find(t, name);
-    *out = v;
-    if (!v) return rein_fail(REIN_ERR_FORMAT, "%s: tensor '%s' is missing", t->file[0].path, name);
+rein_status rein_tensor_require(const rein_tensor_view *v, const char *path, const char *name, const int64_t *shape,
+                                int n_dim) {
+    if (!v) return rein_fail(REIN_ERR_FORMAT, "%s: tensor '%s' is missing", path, name);
     if (v->n_dim == n_dim && memcmp(v->shape, shape, (size_t)n_dim * sizeof *shape) == 0) return REIN_OK;
     rein_str text = {0};
     print_shape(&text, shape, n_dim);
@@ -384,4 +382,10 @@ rein_status rein_tensors_require(const rein_tensor_view **out, const rein_tensor
         status = rein_fail(REIN_ERR_FORMAT, "%s: tensor '%s': expected shape %s", v->file, name, text.data);
     rein_str_deinit(&text);
     return status;
+}
+
+rein_status rein_tensors_require(const rein_tensor_view **out, const rein_tensors *t, const char *name,
+                                 const int64_t *shape, int n_dim) {
+    *out = rein_tensors_find(t, name);
+    return rein_tensor_require(*out, t->file[0].path, name, shape, n_dim);
 }

@@ -48,6 +48,10 @@ const char *rein_tensors_metadata(const rein_tensors *t, const char *key);
 /** Path and size of the i-th mapped file, or NULL past the last. */
 const char *rein_tensors_file(const rein_tensors *t, int64_t i, int64_t *bytes);
 
+/** REIN_ERR_FORMAT unless `v` is there (not NULL) with exactly this shape; `path` is where it was looked for. */
+REIN_NODISCARD rein_status rein_tensor_require(const rein_tensor_view *v, const char *path, const char *name,
+                                               const int64_t *shape, int n_dim);
+
 /** The tensor, REIN_ERR_FORMAT unless it is there with exactly this shape. */
 REIN_NODISCARD rein_status rein_tensors_require(const rein_tensor_view **out, const rein_tensors *t, const char *name,
                                                 const int64_t *shape, int n_dim);

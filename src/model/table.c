@@ -97,15 +97,9 @@ rein_weight rein_table_weight(const rein_table *t, int64_t i) {
 
 static rein_status require(const rein_tensor_view **out, const rein_source *s, const rein_param *p) {
     bool matrix = p->kind == REIN_PARAM_MATRIX;
-    const rein_tensor_view *v = rein_source_find(s, p->name);
-    if (!v) return rein_fail(REIN_ERR_FORMAT, "%s: tensor '%s' is missing", rein_source_path(s), p->name);
-    bool same = v->n_dim == (matrix ? 2 : 1) && v->shape[v->n_dim - 1] == p->cols && (!matrix || v->shape[0] == p->rows);
-    if (!same)
-        return rein_fail(REIN_ERR_FORMAT, "%s: tensor '%s' has %lld elements in %d dimensions, expected %lld x %lld in %d",
-                         v->file, p->name, (long long)v->n, v->n_dim, (long long)p->rows, (long long)p->cols,
-                         matrix ? 2 : 1);
-    *out = v;
-    return REIN_OK;
+    int64_t shape[2] = {matrix ? p->rows : p->cols, p->cols};
+    *out = rein_source_find(s, p->name);
+    return rein_tensor_require(*out, rein_source_path(s), p->name, shape, matrix ? 2 : 1);
 }
 
 static rein_status no_other(const rein_table *t, const rein_source *s) {
