@@ -32,6 +32,8 @@ REIN_NODISCARD rein_status rein_chat_template_create(rein_chat_template **out, c
  *  the files that are missing if the model has no template. */
 REIN_NODISCARD rein_status rein_chat_template_load(rein_chat_template **out, const char *model_dir);
 void rein_chat_template_destroy(rein_chat_template *t);
+/** Its eos_token, which ends the assistant's turns in most templates; borrowed, NULL if it has none. */
+const char *rein_chat_template_eos(const rein_chat_template *t);
 
 /**
  * Render a conversation.

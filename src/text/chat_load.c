@@ -98,6 +98,8 @@ rein_status rein_chat_template_load(rein_chat_template **out, const char *model_
     return status;
 }
 
+const char *rein_chat_template_eos(const rein_chat_template *t) { return t->eos; }
+
 void rein_chat_template_destroy(rein_chat_template *t) {
     if (!t) return;
     rein_jinja_destroy(t->jinja);
