@@ -284,7 +284,7 @@ static rein_status open_batch(batch *b, int argc, char **argv) {
     b->completion = p[9];
     b->end = b->prompt + b->completion;
     b->ld = (b->H + 2 * b->K) * b->D;
-    b->attn = (rein_attn){b->H, b->K, b->D, 0, b->ld, 0.125f};
+    b->attn = (rein_attn){.H = b->H, .K = b->K, .D = b->D, .ld = b->ld, .scale = 0.125f};
     REIN_TRY(open_forest(b));
     REIN_TRY(open_buffers(b));
     fill_plan(b);
