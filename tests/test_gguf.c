@@ -6,37 +6,10 @@
 
 #include "base/base.h"
 #include "base/file.h"
+#include "folder.h"
 #include "io/gguf.h"
 #include "io/gguf_write.h"
 #include "testing.h"
-
-static char folder[] = "/tmp/rein-test-gguf-XXXXXX";
-
-static int make_folder(void **state) {
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    return rein_remove_tree(folder) == REIN_OK ? 0 : -1;
-}
-
-static const char *in_folder(const char *name) {
-    static char path[4][256];
-    static int next;
-    next = (next + 1) % 4;
-    snprintf(path[next], sizeof path[next], "%s/%s", folder, name);
-    return path[next];
-}
-
-/* Without the fsync of rein_file_write, which a thousand damaged files would wait for. */
-static void write_bytes(const char *path, const char *bytes, size_t len) {
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, len, file), len);
-    assert_int_equal(fclose(file), 0);
-}
 
 static void assert_refused(const char *bytes, size_t len, const char *part) {
     rein_gguf *g;

@@ -1,59 +1,15 @@
 /* Safetensors and config.json: models written by transformers, every refusal of a damaged file, exact conversions. */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "base/file.h"
 #include "base/random.h"
+#include "folder.h"
 #include "io/hf_config.h"
 #include "io/safetensors.h"
-
-#define assert_ok(expr)                                                                                                \
-    do {                                                                                                               \
-        if ((expr) != REIN_OK) fail_msg("%s\n%s", rein_error_message(), rein_error_frames());                          \
-    } while (0)
-
-/* The call fails with `code` and a message that holds `part`. */
-static void assert_fails(rein_status found, rein_status code, const char *part) {
-    if (found != code) fail_msg("status %d instead of %d (expected: %s)", found, code, part);
-    if (!strstr(rein_error_message(), part)) fail_msg("message '%s' lacks '%s'", rein_error_message(), part);
-}
-
-static char folder[] = "/tmp/rein-test-io-XXXXXX";
-
-static int make_folder(void **state) {
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    return rein_remove_tree(folder) == REIN_OK ? 0 : -1;
-}
-
-/* A path below the test's folder; valid until the next call but three. */
-static const char *in_folder(const char *name) {
-    static char path[4][256];
-    static int next;
-    next = (next + 1) % 4;
-    snprintf(path[next], sizeof path[next], "%s/%s", folder, name);
-    return path[next];
-}
-
-/* Without the fsync of rein_file_write, which a thousand damaged files would wait for. */
-static void write_bytes(const char *path, const char *bytes, size_t len) {
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, len, file), len);
-    assert_int_equal(fclose(file), 0);
-}
 
 /* ---- models written by transformers ---- */
 
@@ -80,7 +36,7 @@ static void test_golden_models(void **state) {
         char path[128];
         rein_tensors *t;
         golden_path(path, sizeof path, models[m].dir);
-        assert_ok(rein_tensors_open(&t, path));
+        OK(rein_tensors_open(&t, path));
         assert_int_equal(rein_tensors_count(t), models[m].tensors);
         int64_t parameters = 0;
         for (int64_t i = 0; i < rein_tensors_count(t); i++) {
@@ -104,7 +60,7 @@ static void test_golden_models(void **state) {
         double sum = 0;
         assert_non_null(norm);
         assert_true(norm->n <= 64);
-        assert_ok(rein_tensor_to_f32(value, norm));
+        OK(rein_tensor_to_f32(value, norm));
         for (int64_t i = 0; i < norm->n; i++) sum += (double)value[i];
         assert_true((double)value[0] == models[m].first);
         assert_true(sum == models[m].sum);
@@ -120,23 +76,23 @@ static void test_rewrite_is_identical(void **state) {
         rein_tensors *t;
         if (strcmp(models[m].dir, "qwen2") == 0) continue; /* sharded */
         golden_path(path, sizeof path, models[m].dir);
-        assert_ok(rein_tensors_open(&t, path));
+        OK(rein_tensors_open(&t, path));
         int64_t n = rein_tensors_count(t);
         rein_tensor_out list[64] = {0};
         for (int64_t i = 0; i < n; i++) {
             const rein_tensor_view *v = rein_tensors_at(t, i);
             float *data;
-            assert_ok(rein_alloc(&data, v->n, sizeof *data));
-            assert_ok(rein_tensor_to_f32(data, v));
+            OK(rein_alloc(&data, v->n, sizeof *data));
+            OK(rein_tensor_to_f32(data, v));
             list[i] = (rein_tensor_out){.name = v->name, .dtype = v->dtype, .n_dim = v->n_dim, .f32 = data};
             memcpy(list[i].shape, v->shape, sizeof v->shape);
         }
         const char *copy = in_folder("copy.safetensors");
-        assert_ok(rein_tensors_write(copy, list, n, NULL));
+        OK(rein_tensors_write(copy, list, n, NULL));
         rein_str expected = {0}, found = {0};
         snprintf(file, sizeof file, "%s/model.safetensors", path);
-        assert_ok(rein_file_read(&expected, file));
-        assert_ok(rein_file_read(&found, copy));
+        OK(rein_file_read(&expected, file));
+        OK(rein_file_read(&found, copy));
         assert_int_equal(found.len, expected.len);
         assert_memory_equal(found.data, expected.data, expected.len);
         for (int64_t i = 0; i < n; i++) rein_free((void *)(uintptr_t)list[i].f32);
@@ -151,8 +107,8 @@ static void test_require(void **state) {
     rein_tensors *t;
     const rein_tensor_view *v;
     const int64_t shape[] = {384, 48}, other[] = {384, 40};
-    assert_ok(rein_tensors_open(&t, "golden/models/llama-tied"));
-    assert_ok(rein_tensors_require(&v, t, "model.embed_tokens.weight", shape, 2));
+    OK(rein_tensors_open(&t, "golden/models/llama-tied"));
+    OK(rein_tensors_require(&v, t, "model.embed_tokens.weight", shape, 2));
     assert_int_equal(v->n, 384 * 48);
     assert_fails(rein_tensors_require(&v, t, "model.embed_tokens.weight", other, 2), REIN_ERR_FORMAT,
                  "expected shape (384, 40), found (384, 48)");
@@ -224,7 +180,7 @@ static void test_damaged_headers(void **state) {
         write_safetensors(path, strlen(padded), padded, cases[i].data);
         rein_status status = rein_tensors_open(&t, path);
         if (!cases[i].message) {
-            assert_ok(status);
+            OK(status);
             rein_tensors_close(t);
             continue;
         }
@@ -238,7 +194,7 @@ static void test_truncated(void **state) {
     (void)state;
     rein_str whole = {0};
     rein_tensors *t;
-    assert_ok(rein_file_read(&whole, "golden/models/qwen2/model-00001-of-00004.safetensors"));
+    OK(rein_file_read(&whole, "golden/models/qwen2/model-00001-of-00004.safetensors"));
     const char *path = in_folder("cut.safetensors");
     for (size_t len = 0; len < whole.len; len += len < 200 ? 1 : 997) {
         write_bytes(path, whole.data, len);
@@ -258,7 +214,7 @@ static void test_truncated(void **state) {
 static void test_flipped_bits(void **state) {
     (void)state;
     rein_str whole = {0};
-    assert_ok(rein_file_read(&whole, "golden/models/qwen2/model-00004-of-00004.safetensors"));
+    OK(rein_file_read(&whole, "golden/models/qwen2/model-00004-of-00004.safetensors"));
     const char *path = in_folder("flip.safetensors");
     for (uint32_t i = 0; i < 600; i++) {
         uint64_t bit = rein_random_below(8 * 512, 5, REIN_STREAM_DATA, i, 0, 0, 0);
@@ -350,9 +306,9 @@ static void test_every_dtype(void **state) {
     list[REIN_COUNT(order) + 1] = (rein_tensor_out){.name = "empty", .dtype = REIN_U8, .n_dim = 3, .shape = {2, 0, 3}};
     static const char *const pairs[] = {"format", "pt", "step", "12", NULL};
     const char *path = in_folder("all.safetensors");
-    assert_ok(rein_tensors_write(path, list, (int64_t)REIN_COUNT(list), pairs));
+    OK(rein_tensors_write(path, list, (int64_t)REIN_COUNT(list), pairs));
     rein_tensors *t;
-    assert_ok(rein_tensors_open(&t, path));
+    OK(rein_tensors_open(&t, path));
     assert_int_equal(rein_tensors_count(t), REIN_COUNT(list));
     assert_string_equal(rein_tensors_metadata(t, "step"), "12");
     for (size_t i = 0; i < REIN_COUNT(list); i++) {
@@ -373,7 +329,7 @@ static void test_f64(void **state) {
     double good[] = {0x1p-149, -1.5, INFINITY, NAN}, bad[] = {1, 0.1};
     float value[4];
     rein_tensor_view v = {.name = "w", .dtype = REIN_F64, .data = good, .n = 4, .file = "f"};
-    assert_ok(rein_tensor_to_f32(value, &v));
+    OK(rein_tensor_to_f32(value, &v));
     assert_true(value[0] == 0x1p-149F && value[1] == -1.5F && isinf(value[2]) && isnan(value[3]));
     v = (rein_tensor_view){.name = "w", .dtype = REIN_F64, .data = bad, .n = 2, .file = "f"};
     assert_fails(rein_tensor_to_f32(value, &v), REIN_ERR_NUMERIC, "element 1 is 0.1");
@@ -396,20 +352,20 @@ static void test_write_refuses(void **state) {
         {{{"a", REIN_U8, 1, {3}, NULL, data, NULL}, {"b", REIN_F32, 1, {4}, data, NULL, NULL}}, "list wide dtypes first"},
     };
     const char *path = in_folder("kept.safetensors");
-    assert_ok(rein_tensors_write(path, cases[0].list, 1, NULL));
+    OK(rein_tensors_write(path, cases[0].list, 1, NULL));
     for (size_t i = 0; i < REIN_COUNT(cases); i++)
         assert_fails(rein_tensors_write(path, cases[i].list, 2, NULL), REIN_ERR_ARG, cases[i].message);
     rein_tensors *t; /* the old file is untouched and no temporary is left */
-    assert_ok(rein_tensors_open(&t, path));
+    OK(rein_tensors_open(&t, path));
     rein_tensors_close(t);
     assert_fails(rein_tensors_write(in_folder("absent/x"), cases[0].list, 1, NULL), REIN_ERR_IO, "absent");
-    assert_ok(rein_mkdirs(in_folder("folder.safetensors")));
+    OK(rein_mkdirs(in_folder("folder.safetensors")));
     assert_fails(rein_tensors_write(in_folder("folder.safetensors"), cases[0].list, 1, NULL), REIN_ERR_IO,
                  "cannot rename");
     rein_arena arena = {0};
     char **names;
     int64_t n;
-    assert_ok(rein_list_dir(&names, &n, &arena, folder));
+    OK(rein_list_dir(&names, &n, &arena, folder));
     for (int64_t i = 0; i < n; i++) assert_null(strstr(names[i], ".tmp-"));
     rein_arena_deinit(&arena);
 }
@@ -419,7 +375,7 @@ static void test_write_refuses(void **state) {
 static void put(const char *dir, const char *name, const char *text) {
     char path[512];
     snprintf(path, sizeof path, "%s/%s", dir, name);
-    assert_ok(rein_file_write(path, text, strlen(text)));
+    OK(rein_file_write(path, text, strlen(text)));
 }
 
 static void test_shards(void **state) {
@@ -430,16 +386,16 @@ static void test_shards(void **state) {
                                     {"c", REIN_BF16, 1, {4}, data, NULL, NULL},
                                     {"d", REIN_F32, 1, {1}, data + 4, NULL, NULL}};
     const char *dir = in_folder("sharded");
-    assert_ok(rein_mkdirs(dir));
-    assert_ok(rein_tensors_write_model(dir, list, 4, 16));
+    OK(rein_mkdirs(dir));
+    OK(rein_tensors_write_model(dir, list, 4, 16));
     rein_tensors *t;
-    assert_ok(rein_tensors_open(&t, dir));
+    OK(rein_tensors_open(&t, dir));
     assert_int_equal(rein_tensors_count(t), 4);
     float value[6];
     for (int64_t i = 0; i < 4; i++) {
         const rein_tensor_view *v = rein_tensors_at(t, i);
         assert_string_equal(v->name, list[i].name);
-        assert_ok(rein_tensor_to_f32(value, v));
+        OK(rein_tensor_to_f32(value, v));
         assert_memory_equal(value, list[i].f32, (size_t)v->n * sizeof *value);
     }
     /* a: 8 bytes, b: 24 (a shard of its own), c and d: 8 + 4 */
@@ -465,9 +421,9 @@ static void test_shards(void **state) {
     assert_fails(rein_tensors_open(&t, dir), REIN_ERR_FORMAT, "expected an object");
 
     const char *whole = in_folder("whole");
-    assert_ok(rein_mkdirs(whole));
-    assert_ok(rein_tensors_write_model(whole, list, 4, 0));
-    assert_ok(rein_tensors_open(&t, whole));
+    OK(rein_mkdirs(whole));
+    OK(rein_tensors_write_model(whole, list, 4, 0));
+    OK(rein_tensors_open(&t, whole));
     assert_int_equal(rein_tensors_count(t), 4);
     rein_tensors_close(t);
 }
@@ -479,11 +435,11 @@ static void test_name_in_two_shards(void **state) {
     const char *dir = in_folder("twice");
     char path[320];
     rein_tensors *t;
-    assert_ok(rein_mkdirs(dir));
+    OK(rein_mkdirs(dir));
     snprintf(path, sizeof path, "%s/x.safetensors", dir);
-    assert_ok(rein_tensors_write(path, list, 2, NULL));
+    OK(rein_tensors_write(path, list, 2, NULL));
     snprintf(path, sizeof path, "%s/y.safetensors", dir);
-    assert_ok(rein_tensors_write(path, list + 1, 1, NULL));
+    OK(rein_tensors_write(path, list + 1, 1, NULL));
     put(dir, "model.safetensors.index.json", "{\"weight_map\":{\"a\":\"x.safetensors\",\"b\":\"y.safetensors\"}}");
     assert_fails(rein_tensors_open(&t, dir), REIN_ERR_FORMAT, "tensor 'b' is in both");
 }
@@ -588,19 +544,19 @@ static void test_golden_configs(void **state) {
         char path[128];
         rein_model_config c, again, expected = cases[i].c;
         golden_path(path, sizeof path, cases[i].dir);
-        assert_ok(rein_model_config_load(&c, path));
+        OK(rein_model_config_load(&c, path));
         expected.max_position_embeddings = 512;
         expected.initializer_range = 0.25;
         expected.bos_id = expected.n_eos = 1;
         expected.eos_id[0] = 2;
         rein_str found = {0}, wanted = {0}, twice = {0};
-        assert_ok(rein_model_config_write(&found, &c)); /* every field is in the text, but qk_norm and qkv_bias */
-        assert_ok(rein_model_config_write(&wanted, &expected));
+        OK(rein_model_config_write(&found, &c)); /* every field is in the text, but qk_norm and qkv_bias */
+        OK(rein_model_config_write(&wanted, &expected));
         assert_string_equal(found.data, wanted.data);
         assert_int_equal(c.qk_norm, expected.qk_norm);
         assert_int_equal(c.qkv_bias, expected.qkv_bias);
-        assert_ok(rein_model_config_parse(&again, "again", found.data, found.len));
-        assert_ok(rein_model_config_write(&twice, &again));
+        OK(rein_model_config_parse(&again, "again", found.data, found.len));
+        OK(rein_model_config_write(&twice, &again));
         assert_string_equal(found.data, twice.data);
         rein_str_deinit(&found);
         rein_str_deinit(&wanted);
@@ -622,35 +578,35 @@ static rein_status parse_with(rein_model_config *c, const char *family, const ch
 static void test_config_defaults(void **state) {
     (void)state;
     rein_model_config c;
-    assert_ok(parse_with(&c, "llama", ""));
+    OK(parse_with(&c, "llama", ""));
     assert_int_equal(c.K, 4);
     assert_int_equal(c.D, 16);
     assert_true(c.rms_norm_eps == 1e-6 && c.rope_theta == 10000 && c.initializer_range == 0.02);
     assert_int_equal(c.bos_id, -1);
     assert_int_equal(c.n_eos, 0);
     assert_false(c.tie_word_embeddings || c.qkv_bias || c.o_bias || c.qk_norm);
-    assert_ok(parse_with(&c, "qwen3", ",\"num_key_value_heads\":null"));
+    OK(parse_with(&c, "qwen3", ",\"num_key_value_heads\":null"));
     assert_int_equal(c.D, 128);
-    assert_ok(parse_with(&c, "llama",
+    OK(parse_with(&c, "llama",
                          ",\"attention_bias\":true,\"eos_token_id\":[3,5],\"pad_token_id\":-1,\"head_dim\":null"));
     assert_true(c.qkv_bias && c.o_bias);
     assert_int_equal(c.n_eos, 2);
     assert_int_equal(c.eos_id[1], 5);
-    assert_ok(
+    OK(
         parse_with(&c, "qwen2", ",\"num_key_value_heads\":2,\"sliding_window\":4096,\"use_sliding_window\":false,\"attention_bias\":false"));
     assert_true(c.qkv_bias && !c.o_bias);
-    assert_ok(parse_with(&c, "llama", ",\"rope_scaling\":{\"type\":\"default\"},\"rope_theta\":500.5"));
+    OK(parse_with(&c, "llama", ",\"rope_scaling\":{\"type\":\"default\"},\"rope_theta\":500.5"));
     assert_true(c.rope_theta == 500.5);
-    assert_ok(parse_with(&c, "smollm3", ",\"no_rope_layer_interval\":2"));
+    OK(parse_with(&c, "smollm3", ",\"no_rope_layer_interval\":2"));
     assert_true(c.rope_theta == 2e6 && c.tie_word_embeddings && c.K == 4);
     assert_true(!c.no_rope[0] && c.no_rope[1] && c.window[1] == 0);
-    assert_ok(parse_with(&c, "mistral", ",\"num_key_value_heads\":2"));
+    OK(parse_with(&c, "mistral", ",\"num_key_value_heads\":2"));
     assert_true(c.window[0] == 4096 && c.window[1] == 4096);
-    assert_ok(parse_with(&c, "mistral", ",\"num_key_value_heads\":2,\"sliding_window\":null"));
+    OK(parse_with(&c, "mistral", ",\"num_key_value_heads\":2,\"sliding_window\":null"));
     assert_true(c.window[0] == 0 && c.window[1] == 0);
-    assert_ok(parse_with(&c, "qwen2", ",\"num_key_value_heads\":2,\"use_sliding_window\":true,\"max_window_layers\":1"));
+    OK(parse_with(&c, "qwen2", ",\"num_key_value_heads\":2,\"use_sliding_window\":true,\"max_window_layers\":1"));
     assert_true(c.window[0] == 0 && c.window[1] == 4096);
-    assert_ok(parse_with(&c, "llama", ",\"rope_scaling\":{\"type\":\"yarn\",\"factor\":null,\"beta_slow\":null},"
+    OK(parse_with(&c, "llama", ",\"rope_scaling\":{\"type\":\"yarn\",\"factor\":null,\"beta_slow\":null},"
                                       "\"original_max_position_embeddings\":32"));
     assert_true(c.rope_factor == 4 && c.rope_beta_fast == 32 && c.rope_beta_slow == 1 && c.rope_truncate);
     assert_int_equal(c.rope_original_max_position, 32);
@@ -724,7 +680,7 @@ static void test_config_refuses(void **state) {
     assert_fails(rein_model_config_parse(&c, "config.json", missing, sizeof missing - 1), REIN_ERR_FORMAT,
                  "vocab_size");
     assert_fails(rein_model_config_parse(&c, "config.json", "3", 1), REIN_ERR_FORMAT, "expected an object");
-    assert_ok(parse_with(&c, "llama", ""));
+    OK(parse_with(&c, "llama", ""));
     c.qk_norm = true;
     assert_fails(rein_model_config_check(&c), REIN_ERR_ARG, "qk_norm 1");
     c.qk_norm = false;
@@ -748,17 +704,17 @@ static void test_generation_config(void **state) {
     (void)state;
     rein_model_config c, again;
     const char *dir = in_folder("config");
-    assert_ok(rein_mkdirs(dir));
-    assert_ok(rein_model_config_load(&c, "golden/models/llama3-rope"));
+    OK(rein_mkdirs(dir));
+    OK(rein_model_config_load(&c, "golden/models/llama3-rope"));
     c.eos_id[c.n_eos++] = 7;
     c.pad_id = -1;
-    assert_ok(rein_model_config_save(&c, dir));
-    assert_ok(rein_model_config_load(&again, dir));
+    OK(rein_model_config_save(&c, dir));
+    OK(rein_model_config_load(&again, dir));
     assert_int_equal(again.n_eos, 2);
     assert_int_equal(again.eos_id[1], 7);
     assert_int_equal(again.pad_id, -1);
     put(dir, "generation_config.json", "{\"eos_token_id\":[9,2,4]}");
-    assert_ok(rein_model_config_load(&again, dir));
+    OK(rein_model_config_load(&again, dir));
     assert_int_equal(again.n_eos, 3);
     assert_int_equal(again.eos_id[0], 9);
     put(dir, "generation_config.json", "{\"eos_token_id\":384}");

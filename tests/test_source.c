@@ -7,36 +7,12 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "folder.h"
 #include "io/export.h"
 #include "io/gguf.h"
 #include "io/source.h"
 #include "testing.h"
 #include "text/tokenizer.h"
-
-static char folder[] = "/tmp/rein-test-source-XXXXXX";
-
-static int make_folder(void **state) {
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    return rein_remove_tree(folder) == REIN_OK ? 0 : -1;
-}
-
-static const char *in_folder(const char *name) {
-    static char path[6][256];
-    static int next;
-    next = (next + 1) % 6;
-    snprintf(path[next], sizeof path[next], "%s/%s", folder, name);
-    return path[next];
-}
-
-static void assert_fails(rein_status found, rein_status code, const char *part) {
-    if (found != code) fail_msg("status %d instead of %d (expected: %s)", found, code, part);
-    if (!strstr(rein_error_message(), part)) fail_msg("message '%s' lacks '%s'", rein_error_message(), part);
-}
 
 static void assert_same_file(const char *a, const char *b) {
     rein_str x = {0}, y = {0};

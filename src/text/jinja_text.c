@@ -20,7 +20,7 @@ void rein_jinja_put_float(rein_str *s, double x) {
     int precision = 0;
     do snprintf(text, sizeof text, "%.*e", precision, x);
     while (strtod(text, NULL) != x && ++precision < 17);
-    int exponent = atoi(strchr(text, 'e') + 1);
+    int exponent = (int)strtol(strchr(text, 'e') + 1, NULL, 10);
     if (exponent < -4 || exponent >= 16) { /* as it stands: 1e+16, 1.5e-07 */
         rein_str_puts(s, text);
         return;

@@ -1,5 +1,6 @@
 /* The "pre_tokenizer" of a tokenizer.json into steps; see split.h. */
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -103,9 +104,9 @@ static rein_status parse_metaspace(rein_splitter *splitter, struct json_object *
     if (rein_json_has(obj, "split")) REIN_TRY(rein_json_bool(&split, obj, "split"));
     REIN_TRY(add_step(splitter, step, NULL));
     if (!split) return REIN_OK;
-    char pattern[8] = "\\"; /* a character that means something in patterns is ASCII punctuation */
+    char pattern[sizeof step.mark + 1]; /* a character that means something in patterns is ASCII punctuation */
     bool plain = (unsigned char)step.mark[0] >= 0x80 || !ispunct((unsigned char)step.mark[0]);
-    strcpy(pattern + !plain, step.mark);
+    snprintf(pattern, sizeof pattern, "%s%s", plain ? "" : "\\", step.mark);
     return add_step(splitter, (rein_split_step){.behavior = REIN_SPLIT_MERGED_WITH_NEXT}, pattern);
 }
 
