@@ -24,14 +24,13 @@ static inline float rein_float_of(uint32_t bits) {
 
 static inline float rein_bf16_value(uint16_t bits) { return rein_float_of((uint32_t)bits << 16); }
 
-/** Exponent and fraction move to their places, and a product by 2^112 mends the bias, of subnormals too; infinity and
- *  NaN get the largest exponent instead. */
+/** Exponent and fraction move to their places, and a product by 2^112 mends the bias, of subnormals too; the exponent
+ * of infinity and NaN, then 143, becomes 255. Without a branch, so that a loop over it has vectors. */
 static inline float rein_f16_value(uint16_t bits) {
-    uint32_t sign = (uint32_t)(bits & 0x8000U) << 16, low = (uint32_t)(bits & 0x7fffU) << 13;
-    float finite = rein_float_of(low) * 0x1p112F;
-    uint32_t magnitude;
-    memcpy(&magnitude, &finite, sizeof magnitude);
-    return rein_float_of(sign | (low < 0x0f800000U ? magnitude : low | 0x7f800000U));
+    uint32_t sign = (uint32_t)(bits & 0x8000U) << 16, low = (uint32_t)(bits & 0x7fffU) << 13, magnitude;
+    float product = rein_float_of(low) * 0x1p112F;
+    memcpy(&magnitude, &product, sizeof magnitude);
+    return rein_float_of(sign | magnitude | (low < 0x0f800000U ? 0 : 0x38000000U));
 }
 
 /** The f16 at p, at any address. */
@@ -44,7 +43,7 @@ static inline float rein_f16_at(const uint8_t *p) {
 /* ---- blocks of 32 ---- */
 
 /** {f16 d; nibbles[16]}: (q - 8) d; low nibbles are the first half. */
-static inline void rein_unit_q4_0(float *dst, const uint8_t *block) {
+static inline void rein_unit_q4_0(float *restrict dst, const uint8_t *restrict block) {
     const uint8_t *q = block + 2;
     float d = rein_f16_at(block);
     for (int i = 0; i < 16; i++) dst[i] = (float)((q[i] & 15) - 8) * d;
@@ -52,7 +51,7 @@ static inline void rein_unit_q4_0(float *dst, const uint8_t *block) {
 }
 
 /** {f16 d, m; nibbles[16]}: q d + m. */
-static inline void rein_unit_q4_1(float *dst, const uint8_t *block) {
+static inline void rein_unit_q4_1(float *restrict dst, const uint8_t *restrict block) {
     const uint8_t *q = block + 4;
     float d = rein_f16_at(block), m = rein_f16_at(block + 2);
     for (int i = 0; i < 16; i++) dst[i] = (float)(q[i] & 15) * d + m;
@@ -67,7 +66,7 @@ static inline void rein_five_bits(int32_t q[REIN_UNIT], const uint8_t *high, con
 }
 
 /** {f16 d; high bits[4]; nibbles[16]}: (q - 16) d. */
-static inline void rein_unit_q5_0(float *dst, const uint8_t *block) {
+static inline void rein_unit_q5_0(float *restrict dst, const uint8_t *restrict block) {
     int32_t q[REIN_UNIT];
     float d = rein_f16_at(block);
     rein_five_bits(q, block + 2, block + 6);
@@ -75,7 +74,7 @@ static inline void rein_unit_q5_0(float *dst, const uint8_t *block) {
 }
 
 /** {f16 d, m; high bits[4]; nibbles[16]}: q d + m. */
-static inline void rein_unit_q5_1(float *dst, const uint8_t *block) {
+static inline void rein_unit_q5_1(float *restrict dst, const uint8_t *restrict block) {
     int32_t q[REIN_UNIT];
     float d = rein_f16_at(block), m = rein_f16_at(block + 2);
     rein_five_bits(q, block + 4, block + 8);
@@ -83,7 +82,7 @@ static inline void rein_unit_q5_1(float *dst, const uint8_t *block) {
 }
 
 /** {f16 d; int8 q[32]}: q d. */
-static inline void rein_unit_q8_0(float *dst, const uint8_t *block) {
+static inline void rein_unit_q8_0(float *restrict dst, const uint8_t *restrict block) {
     float d = rein_f16_at(block);
     for (int i = 0; i < REIN_UNIT; i++) dst[i] = (float)(int8_t)block[2 + i] * d;
 }
@@ -100,7 +99,7 @@ static inline void rein_k_scale(float *scale, float *min, const uint8_t *block, 
 }
 
 /** {f16 d, dmin; scales[12]; nibbles[128]}: (d scale) q - dmin min; two units share 32 bytes of nibbles. */
-static inline void rein_unit_q4_k(float *dst, const uint8_t *block, int u) {
+static inline void rein_unit_q4_k(float *restrict dst, const uint8_t *restrict block, int u) {
     const uint8_t *q = block + 16 + u / 2 * 32;
     float d, m;
     int shift = u % 2 * 4;
@@ -109,7 +108,7 @@ static inline void rein_unit_q4_k(float *dst, const uint8_t *block, int u) {
 }
 
 /** {f16 d, dmin; scales[12]; high bits[32]; nibbles[128]}: the same; bit u of high byte i is the fifth of element i. */
-static inline void rein_unit_q5_k(float *dst, const uint8_t *block, int u) {
+static inline void rein_unit_q5_k(float *restrict dst, const uint8_t *restrict block, int u) {
     const uint8_t *high = block + 16, *q = block + 48 + u / 2 * 32;
     float d, m;
     int shift = u % 2 * 4;
@@ -119,7 +118,7 @@ static inline void rein_unit_q5_k(float *dst, const uint8_t *block, int u) {
 
 /** {nibbles[128]; two high bits[64]; int8 scales[16]; f16 d}: (d scale) (q - 32), a scale for 16 elements. Each half of
  *  the block has 64 bytes of nibbles (low ones first) and 32 bytes of high bits for its four units. */
-static inline void rein_unit_q6_k(float *dst, const uint8_t *block, int u) {
+static inline void rein_unit_q6_k(float *restrict dst, const uint8_t *restrict block, int u) {
     const uint8_t *low = block + u / 4 * 64 + u % 2 * 32, *high = block + 128 + u / 4 * 32;
     int low_shift = u % 4 / 2 * 4, high_shift = u % 4 * 2;
     float d = rein_f16_at(block + 208);
