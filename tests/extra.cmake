@@ -7,6 +7,8 @@ if(TARGET rein_cli)
   # The command line's contract.
   add_test(NAME cli COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/cli.sh $<TARGET_FILE:rein_cli>)
   set_tests_properties(cli PROPERTIES TIMEOUT 600)
+  add_test(NAME chat COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/chat.sh $<TARGET_FILE:rein_cli>
+           WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
 endif()
 
 # Fuzzers, one executable per tests/fuzz_*.c: only with clang, whose libFuzzer they need. Configure with

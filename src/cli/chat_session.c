@@ -20,7 +20,7 @@ static rein_status add_message(rein_chat_session *s, const char *role, const cha
 static void forget_ids(rein_chat_session *s) {
     s->ids.n = 0;
     rein_str_clear(&s->text);
-    s->ended = NULL;
+    s->ended_len = 0;
 }
 
 rein_status rein_chat_session_reset(rein_chat_session *s) {
@@ -33,7 +33,7 @@ rein_status rein_chat_session_reset(rein_chat_session *s) {
 
 /* What `prompt` has behind the text that is in the ids already; NULL if it does not begin with that. */
 static const char *continuation(const rein_chat_session *s, const rein_str *prompt) {
-    size_t known = s->text.len, end = s->ended ? strlen(s->ended) : 0;
+    size_t known = s->text.len, end = s->ended_len;
     if (known == 0 || prompt->len < known || memcmp(prompt->data, s->text.data, known) != 0) return NULL;
     if (prompt->len < known + end || (end && memcmp(prompt->data + known, s->ended, end) != 0)) return NULL;
     return prompt->data + known + end;
@@ -57,7 +57,7 @@ static rein_status extend(rein_chat_session *s, bool *rewritten) {
     }
     rein_str_deinit(&s->text);
     s->text = prompt;
-    s->ended = NULL;
+    s->ended_len = 0;
     return REIN_OK;
 }
 
@@ -71,13 +71,13 @@ rein_status rein_chat_session_ask(rein_chat_session *s, const char *text, bool *
 
 rein_status rein_chat_session_answer(rein_chat_session *s, const rein_gen_sequence *seq, const rein_str *text,
                                      const rein_ids *end) {
-    size_t len;
     for (int64_t i = 0; i < seq->n; i++) REIN_TRY(rein_ids_push(&s->ids, seq->ids[i]));
     rein_str_append(&s->text, text->data ? text->data : "", text->len);
     REIN_TRY(rein_str_check(&s->text));
     for (int64_t i = 0; i < end->n && seq->n; i++)
-        if (seq->ids[seq->n - 1] == end->data[i])
-            REIN_TRY(rein_tokenizer_token_bytes(s->m->tokenizer, end->data[i], &s->ended, &len));
+        if (seq->ids[seq->n - 1] == end->data[i] &&
+            rein_tokenizer_token_bytes(s->m->tokenizer, end->data[i], &s->ended, &s->ended_len) != REIN_OK)
+            s->ended_len = 0; /* an end without text is part of no prompt: the next one is made anew */
     s->turn++;
     return add_message(s, "assistant", text->data ? text->data : "", text->len);
 }

@@ -19,7 +19,8 @@ typedef struct rein_chat_session {
     struct json_object *messages;
     rein_ids ids;  /* of `text` and the last answer */
     rein_str text; /* prompt of the last answer, then what the answer says */
-    const char *ended; /* text of the token that ended the last answer; NULL: none did */
+    const char *ended; /* (ended_len) text of the token that ended the last answer */
+    size_t ended_len;  /* 0: none did */
     uint32_t turn;
 } rein_chat_session;
 

@@ -47,7 +47,8 @@ typedef struct chat {
     const rein_cli *cli;
     const values *v;
     rein_chat_session s;
-    rein_ids end; /* ids that end an answer */
+    rein_ids end;     /* ids that end an answer */
+    rein_ids no_text; /* ids of the model that the tokenizer does not have: they are never chosen */
     rein_decoder *decoder;
     rein_str piece, answer;
     rein_status status; /* of the listener */
@@ -122,7 +123,8 @@ static rein_status answer(chat *c) {
                          (long long)c->s.ids.n, (long long)c->s.m->model->n_pos);
     rein_gen_prompt prompt = {c->s.ids.data, c->s.ids.n, c->s.turn, 1};
     rein_gen_options o = {.sampling = {.temperature = v->temperature, .top_k = v->top_k, .top_p = v->top_p, .min_p = v->min_p},
-                          .processing = {.repetition_penalty = v->repetition},
+                          .processing = {.repetition_penalty = v->repetition, .suppress = c->no_text.data,
+                                         .n_suppress = c->no_text.n},
                           .max_new_tokens = v->max_new_tokens < room ? v->max_new_tokens : room, .max_batch = 1,
                           .seed = (uint64_t)v->seed, .stream = REIN_STREAM_SAMPLE, .eos = c->end.data, .n_eos = c->end.n,
                           .tokenizer = c->s.m->tokenizer, .forget_kept = true, .on_token = on_token, .on_token_user = c};
@@ -206,10 +208,21 @@ static rein_status add_end(chat *c, const rein_chat_template *t) {
     return id >= 0 && id < model->cfg.V && !is_end(c, id) ? rein_ids_push(&c->end, id) : REIN_OK;
 }
 
+/* Models often have more rows than their tokenizer has tokens. */
+static rein_status add_no_text(chat *c) {
+    const char *bytes;
+    size_t len;
+    for (int64_t id = 0; id < c->s.m->model->cfg.V; id++)
+        if (!is_end(c, (int32_t)id) && rein_tokenizer_token_bytes(c->s.m->tokenizer, (int32_t)id, &bytes, &len) != REIN_OK)
+            REIN_TRY(rein_ids_push(&c->no_text, (int32_t)id));
+    return REIN_OK;
+}
+
 static rein_status prepare(chat *c, const rein_chat_template *t) {
     struct sigaction action = {.sa_handler = on_interrupt}; /* without SA_RESTART: reading a line is interrupted */
     if (c->v->kwargs) REIN_TRY(rein_json_parse(&c->s.kwargs, "--kwargs", c->v->kwargs, strlen(c->v->kwargs)));
     REIN_TRY(add_end(c, t));
+    REIN_TRY(add_no_text(c));
     REIN_TRY(rein_decoder_create(&c->decoder, c->s.m->tokenizer, true));
     REIN_TRY(rein_chat_session_reset(&c->s));
     if (sigaction(SIGINT, &action, NULL) != 0) return rein_fail(REIN_ERR_IO, "cannot listen to Ctrl-C");
@@ -228,6 +241,7 @@ static rein_status chat_with(const rein_cli *cli, const values *v, const rein_cl
     rein_chat_session_deinit(&c.s);
     rein_decoder_destroy(c.decoder);
     rein_ids_deinit(&c.end);
+    rein_ids_deinit(&c.no_text);
     rein_str_deinit(&c.piece);
     rein_str_deinit(&c.answer);
     rein_chat_template_destroy(t);

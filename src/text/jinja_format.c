@@ -288,7 +288,11 @@ static rein_status field_value(rein_jrender *r, reader *x, const rein_jcall *cal
     reader digits = {begin, x->at};
     REIN_TRY(read_count(&digits, MAX_WIDTH, &index));
     if (digits.at == x->at) {
-        if (index < 0) index = (*automatic)++;
+        bool counted = index < 0;
+        if (counted ? *automatic < 0 : *automatic > 0)
+            return rein_fail(REIN_ERR_FORMAT, "format: fields with and without numbers do not mix");
+        if (counted) index = (*automatic)++;
+        else *automatic = -1; /* numbers were given */
         if (index >= call->n) return rein_fail(REIN_ERR_FORMAT, "format: argument %lld is missing", (long long)index);
         *v = call->args[index];
     } else {

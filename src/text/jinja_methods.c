@@ -6,11 +6,22 @@
 
 /* ---- case and classes ---- */
 
+/* Characters whose other case is several, or depends on what is around. */
+static const char special_upper[] = "[\\x{df}\\x{149}\\x{1f0}\\x{390}\\x{3b0}\\x{587}\\x{1e96}-\\x{1e9a}\\x{1f50}"
+                                    "-\\x{1ffc}\\x{fb00}-\\x{fb17}]",
+                  special_lower[] = "[\\x{130}\\x{3a3}]";
+
 static rein_status recase(rein_jrender *r, const rein_jvalue *self, const rein_jvalue *a, const rein_jcall *call,
                           rein_jvalue *out) {
     rein_str s = {0};
+    bool upper = false, lower = false;
     (void)a;
     const char *const *with = call->entry->with;
+    if (strstr(with[1], "\\U")) REIN_TRY(rein_jinja_match(special_upper, self->u.s, self->len, &upper));
+    if (strstr(with[1], "\\L")) REIN_TRY(rein_jinja_match(special_lower, self->u.s, self->len, &lower));
+    if (upper || lower)
+        return rein_fail(REIN_ERR_FORMAT, "%s: the %s-case form of a character in this text is not supported",
+                         call->entry->name, upper ? "upper" : "lower");
     rein_status status = rein_jinja_substitute(&r->b, &s, with[0], with[1], self->u.s, self->len);
     return rein_jinja_finish(&r->b, status, &s, out);
 }

@@ -102,7 +102,6 @@ static rein_status split_blank(rein_jrender *r, rein_jvalue rest, int64_t most, 
         REIN_TRY(add_part(r, out, right ? rest.u.s + rest.len - n : rest.u.s, n));
         rest = right ? rein_jinja_string(rest.u.s, rest.len - n) : rein_jinja_string(rest.u.s + n, rest.len - n);
     }
-    REIN_TRY(rein_jinja_strip(r, &rest, NULL, right, !right, &rest));
     return add_part(r, out, rest.u.s, rest.len);
 }
 
