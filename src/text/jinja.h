@@ -13,10 +13,10 @@
 #include "base/json.h"
 
 enum {
-    REIN_JINJA_PARSE_DEPTH = 200,    /* brackets and blocks inside each other */
-    REIN_JINJA_EVAL_DEPTH = 400,     /* nodes below each other, through macro calls */
-    REIN_JINJA_MAX_STEPS = 1 << 25,  /* nodes visited, items and bytes (by 16) handled in one rendering */
-    REIN_JINJA_MAX_BYTES = 1 << 27   /* values and text made in one rendering */
+    REIN_JINJA_PARSE_DEPTH = 200,   /* brackets and blocks inside each other */
+    REIN_JINJA_EVAL_DEPTH = 400,    /* nodes below each other, through macro calls */
+    REIN_JINJA_MAX_STEPS = 1 << 25, /* nodes visited, items and bytes (by 16) handled in one rendering */
+    REIN_JINJA_MAX_BYTES = 1 << 27  /* values and text made in one rendering */
 };
 
 /** Growing list of byte ranges [begin, end). Zero-initialised is empty and ready. */
