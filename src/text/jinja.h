@@ -5,7 +5,8 @@
  * A template is untrusted input: parsing and rendering are limited in depth, steps and bytes, there are no loaders, no
  * imports and no way to a file, and no value of the caller is changed. Values are JSON's, and what expressions make of
  * them; integers are 64 bits wide, and an overflow is an error. Unlike in Jinja, what would print an address (a lazy
- * sequence, a function) is an error.
+ * sequence, a function) is an error. A text depends on nothing but template and context, except where the template calls
+ * strftime_now: give such a template its date in the context (Llama: date_string) where bytes must not change by the day.
  */
 #ifndef REIN_TEXT_JINJA_H
 #define REIN_TEXT_JINJA_H

@@ -16,10 +16,8 @@ static rein_jnode *over(rein_jparser *p, rein_jkind kind, const rein_jtoken *fir
 
 /* ---- operators, loosest first ---- */
 
-typedef rein_jnode *(*parse_fn)(rein_jparser *p);
-
 typedef struct level {
-    parse_fn next;
+    rein_jnode *(*next)(rein_jparser *p);
     const int *ops; /* ends with 0 */
 } level;
 
