@@ -17,7 +17,7 @@ has() { grep -q -e "$2" "$3" || { echo "$1: no '$2' in"; cat "$3"; failed=1; }; 
 mkdir model
 cp "$golden"/models/llama-tied/config.json "$golden"/models/llama-tied/model.safetensors model
 printf 'hello world\nhow are you\n' >text.txt
-"$rein" tokenizer train --input text.txt --vocab_size 300 --special '<|im_start|>,<|im_end|>' --out model/tokenizer.json >log
+"$rein" tokenizer train --input text.txt --vocab_size 300 --special '<|im_start|>,<|pad|>,<|im_end|>' --out model/tokenizer.json >log
 cp "$golden/template/templates/smollm2.jinja" model/chat_template.jinja
 printf '{"eos_token":"<|im_end|>"}' >model/tokenizer_config.json
 chat() { "$rein" chat --model model --max_new_tokens 5 --system S "$@"; }

@@ -5,10 +5,11 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const char context[] =
-    "{\"messages\":[{\"role\":\"user\",\"content\":\" a\\u00e9\\n\"},{\"role\":\"assistant\",\"content\":\"b\",\"tool_calls\":"
-    "[{\"function\":{\"name\":\"f\",\"arguments\":{\"x\":1,\"y\":[true,null,2.5]}}}]}],\"tools\":null,\"n\":7,\"f\":2.5,\"s\":"
-    "\"Hello World\",\"l\":[3,1,2],\"d\":{\"b\":2,\"a\":1},\"add_generation_prompt\":true}";
+static const char context[] = "{\"messages\":[{\"role\":\"user\",\"content\":\" "
+                              "a\\u00e9\\n\"},{\"role\":\"assistant\",\"content\":\"b\",\"tool_calls\":"
+                              "[{\"function\":{\"name\":\"f\",\"arguments\":{\"x\":1,\"y\":[true,null,2.5]}}}]}],"
+                              "\"tools\":null,\"n\":7,\"f\":2.5,\"s\":"
+                              "\"Hello World\",\"l\":[3,1,2],\"d\":{\"b\":2,\"a\":1},\"add_generation_prompt\":true}";
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     rein_jinja *t;

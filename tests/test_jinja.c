@@ -29,10 +29,12 @@ static rein_status check_case(void *user, int64_t line, struct json_object *row)
     REIN_TRY(rein_json_string(&text, &len, row, "template"));
     if (rein_json_has(row, "text")) REIN_TRY(rein_json_string(&wanted, &wanted_len, row, "text"));
     rein_status status = render(&out, text, len, g->context);
-    bool same = status == REIN_OK ? wanted && out.len == wanted_len && (!out.len || memcmp(out.data, wanted, out.len) == 0)
-                                  : !wanted && status == REIN_ERR_FORMAT;
+    bool same = status == REIN_OK
+                    ? wanted && out.len == wanted_len && (!out.len || memcmp(out.data, wanted, out.len) == 0)
+                    : !wanted && status == REIN_ERR_FORMAT;
     if (!same) {
-        print_message("%s\n  is     %s\n  wanted %s\n", text, status == REIN_OK ? (out.data ? out.data : "") : rein_error_message(),
+        print_message("%s\n  is     %s\n  wanted %s\n", text,
+                      status == REIN_OK ? (out.data ? out.data : "") : rein_error_message(),
                       wanted ? wanted : "(an error)");
         g->differ++;
     }
@@ -159,7 +161,8 @@ static void test_size(void **state) {
     REFUSED("{{ 'x' * 1000000000 }}", "makes more than 134217728 bytes");
     REFUSED("{{ 'x' * 9223372036854775807 }}", "makes more than 134217728 bytes");
     REFUSED("{{ [0] * 1000000000 }}", "makes more than 134217728 bytes");
-    REFUSED("{% set n = namespace(s='xx') %}{% for i in range(100) %}{% set n.s = n.s + n.s %}{% endfor %}", "bytes of values");
+    REFUSED("{% set n = namespace(s='xx') %}{% for i in range(100) %}{% set n.s = n.s + n.s %}{% endfor %}",
+            "bytes of values");
     REFUSED("{{ ('a' * 60000).replace('', 'b' * 60000) }}", "bytes of values");
     REFUSED("{{ 'x'.center(2000000000) }}", "the template");
     REFUSED("{{ '%2000000d' % 1 }}", "a format asks for more than");
@@ -170,7 +173,8 @@ static void test_size(void **state) {
 /* ---- generation blocks ---- */
 
 static void test_generation(void **state) {
-    static const char text[] = "\xc3\xa9{% for x in l %}{{ x }}{% generation %}<{{ x }}>{% endgeneration %}{% endfor %}";
+    static const char text[] =
+        "\xc3\xa9{% for x in l %}{{ x }}{% generation %}<{{ x }}>{% endgeneration %}{% endfor %}";
     static const char hidden[] = "{% macro m() %}{% generation %}x{% endgeneration %}{% endmacro %}{{ m() }}";
     struct json_object *context = json("{\"l\":[1,22]}");
     rein_ranges ranges = {0};
@@ -180,7 +184,8 @@ static void test_generation(void **state) {
     assert_ok(rein_jinja_parse(&t, "t", text, sizeof text - 1));
     rein_str_puts(&out, "before ");
     assert_ok(rein_jinja_render(&out, &ranges, t, context));
-    assert_string_equal(out.data, "before \xc3\xa9" "1<1>22<22>");
+    assert_string_equal(out.data, "before \xc3\xa9"
+                                  "1<1>22<22>");
     assert_int_equal(ranges.n, 2);
     assert_int_equal(ranges.data[0].begin, 10);
     assert_int_equal(ranges.data[0].end, 13);
@@ -201,10 +206,13 @@ static void test_generation(void **state) {
 
 static const char sample[] =
     "{%- macro m(x, y='d') -%}{{ x ~ y | upper }}{{ caller() if caller }}{%- endmacro -%}{# c #}{% raw %}{{{% endraw %}"
-    "{% for k, v in a.items() if (v is not none) recursive %}{{ loop.index }}{{ k.split(',')[-1][::2] }}{% else %}{% endfor %}"
-    "{% set n = namespace(z=[1, {'q': (2,)}]) %}{% set n.z = n.z + [0x1f, 1e3, -2 ** 2 // 3] %}{{ n.z | tojson(indent=2) }}"
+    "{% for k, v in a.items() if (v is not none) recursive %}{{ loop.index }}{{ k.split(',')[-1][::2] }}{% else %}{% "
+    "endfor %}"
+    "{% set n = namespace(z=[1, {'q': (2,)}]) %}{% set n.z = n.z + [0x1f, 1e3, -2 ** 2 // 3] %}{{ n.z | "
+    "tojson(indent=2) }}"
     "{% call(p) m(1, *[2]) %}{{ p is defined }}{% endcall %}{% with w = 'a\\u00e9' %}{{ w[1:].title() }}{% endwith %}"
-    "{% set b %}{{ '%5.2f' % 2.5 }}{% endset %}{% filter trim %} {{ b }} {% endfilter %}{% generation %}g{% endgeneration %}"
+    "{% set b %}{{ '%5.2f' % 2.5 }}{% endset %}{% filter trim %} {{ b }} {% endfilter %}{% generation %}g{% "
+    "endgeneration %}"
     "{{ l | map('string') | join('-') }}{{ l | sort(reverse=true) | batch(2) | list }}{{ 'é'.upper() }}";
 
 static rein_status render_sample(const char *text, size_t len) {
@@ -251,8 +259,12 @@ static void test_allocation_failures(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden),     cmocka_unit_test(test_errors),  cmocka_unit_test(test_depth),
-        cmocka_unit_test(test_size),       cmocka_unit_test(test_generation), cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_golden),
+        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_size),
+        cmocka_unit_test(test_generation),
+        cmocka_unit_test(test_damaged),
         cmocka_unit_test(test_allocation_failures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

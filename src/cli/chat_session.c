@@ -83,7 +83,8 @@ rein_status rein_chat_session_answer(rein_chat_session *s, const rein_gen_sequen
 }
 
 rein_status rein_chat_session_save(const rein_chat_session *s, const char *path) {
-    const char *list = json_object_to_json_string_ext(s->messages, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+    const char *list =
+        json_object_to_json_string_ext(s->messages, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
     rein_str text = {0};
     rein_str_puts(&text, "{\"messages\":");
     rein_str_puts(&text, list ? list : "[]");

@@ -1,7 +1,7 @@
 /*
- * A conversation with a model: messages, and the ids that the model has seen. Ids are only appended to, so that an answer
- * is what it would be in a rollout; where a template writes earlier turns in another way once they are history, the ids
- * are made anew, and that is said.
+ * A conversation with a model: messages, and the ids that the model has seen. Ids are only appended to, so that an
+ * answer is what it would be in a rollout; where a template writes earlier turns in another way once they are history,
+ * the ids are made anew, and that is said.
  */
 #ifndef REIN_CLI_CHAT_SESSION_H
 #define REIN_CLI_CHAT_SESSION_H
@@ -14,11 +14,11 @@
 typedef struct rein_chat_session {
     const rein_cli_model *m;
     const rein_chat_template *t;
-    const char *system;          /* or NULL */
-    struct json_object *kwargs;  /* of the template, or NULL */
+    const char *system;         /* or NULL */
+    struct json_object *kwargs; /* of the template, or NULL */
     struct json_object *messages;
-    rein_ids ids;  /* of `text` and the last answer */
-    rein_str text; /* prompt of the last answer, then what the answer says */
+    rein_ids ids;      /* of `text` and the last answer */
+    rein_str text;     /* prompt of the last answer, then what the answer says */
     const char *ended; /* (ended_len) text of the token that ended the last answer */
     size_t ended_len;  /* 0: none did */
     uint32_t turn;

@@ -22,8 +22,10 @@ static const rein_option options[] = {
     {"max_new_tokens", REIN_OPT_INT, offsetof(values, max_new_tokens), "512", 1, 1 << 20, NULL, "longest answer", NULL},
     {"temperature", REIN_OPT_FLOAT, offsetof(values, temperature), "1", 0, 100, NULL, "0 is greedy", NULL},
     {"top_k", REIN_OPT_INT, offsetof(values, top_k), "0", 0, 1 << 24, NULL, "keep the most probable k; 0: all", NULL},
-    {"top_p", REIN_OPT_FLOAT, offsetof(values, top_p), "1", 0.000001, 1, NULL, "keep the smallest set with this probability", NULL},
-    {"min_p", REIN_OPT_FLOAT, offsetof(values, min_p), "0", 0, 1, NULL, "keep tokens with this share of the best one's", NULL},
+    {"top_p", REIN_OPT_FLOAT, offsetof(values, top_p), "1", 0.000001, 1, NULL,
+     "keep the smallest set with this probability", NULL},
+    {"min_p", REIN_OPT_FLOAT, offsetof(values, min_p), "0", 0, 1, NULL, "keep tokens with this share of the best one's",
+     NULL},
     {"repetition_penalty", REIN_OPT_FLOAT, offsetof(values, repetition), "1", 0.000001, 1e6, NULL,
      "above 1 discourages tokens of the conversation", NULL},
     {"seed", REIN_OPT_INT, offsetof(values, seed), "42", 0, 9007199254740992, NULL, "of the draws", NULL},
@@ -122,12 +124,19 @@ static rein_status answer(chat *c) {
         return rein_fail(REIN_ERR_ARG, "the conversation has %lld tokens, and the model %lld positions; /reset it",
                          (long long)c->s.ids.n, (long long)c->s.m->model->n_pos);
     rein_gen_prompt prompt = {c->s.ids.data, c->s.ids.n, c->s.turn, 1};
-    rein_gen_options o = {.sampling = {.temperature = v->temperature, .top_k = v->top_k, .top_p = v->top_p, .min_p = v->min_p},
-                          .processing = {.repetition_penalty = v->repetition, .suppress = c->no_text.data,
-                                         .n_suppress = c->no_text.n},
-                          .max_new_tokens = v->max_new_tokens < room ? v->max_new_tokens : room, .max_batch = 1,
-                          .seed = (uint64_t)v->seed, .stream = REIN_STREAM_SAMPLE, .eos = c->end.data, .n_eos = c->end.n,
-                          .tokenizer = c->s.m->tokenizer, .forget_kept = true, .on_token = on_token, .on_token_user = c};
+    rein_gen_options o = {
+        .sampling = {.temperature = v->temperature, .top_k = v->top_k, .top_p = v->top_p, .min_p = v->min_p},
+        .processing = {.repetition_penalty = v->repetition, .suppress = c->no_text.data, .n_suppress = c->no_text.n},
+        .max_new_tokens = v->max_new_tokens < room ? v->max_new_tokens : room,
+        .max_batch = 1,
+        .seed = (uint64_t)v->seed,
+        .stream = REIN_STREAM_SAMPLE,
+        .eos = c->end.data,
+        .n_eos = c->end.n,
+        .tokenizer = c->s.m->tokenizer,
+        .forget_kept = true,
+        .on_token = on_token,
+        .on_token_user = c};
     interrupted = 0;
     c->status = REIN_OK;
     rein_str_clear(&c->answer);
@@ -140,7 +149,9 @@ static rein_status answer(chat *c) {
 static rein_status say(chat *c, const char *text) {
     bool rewritten = false;
     REIN_TRY(rein_chat_session_ask(&c->s, text, &rewritten));
-    if (rewritten) fprintf(stderr, "rein: the template shows earlier turns in another way now; the conversation is read anew\n");
+    if (rewritten)
+        fprintf(stderr,
+                "rein: earlier turns look otherwise in the template now: the ids of the conversation are made anew\n");
     return answer(c);
 }
 
@@ -213,7 +224,8 @@ static rein_status add_no_text(chat *c) {
     const char *bytes;
     size_t len;
     for (int64_t id = 0; id < c->s.m->model->cfg.V; id++)
-        if (!is_end(c, (int32_t)id) && rein_tokenizer_token_bytes(c->s.m->tokenizer, (int32_t)id, &bytes, &len) != REIN_OK)
+        if (!is_end(c, (int32_t)id) &&
+            rein_tokenizer_token_bytes(c->s.m->tokenizer, (int32_t)id, &bytes, &len) != REIN_OK)
             REIN_TRY(rein_ids_push(&c->no_text, (int32_t)id));
     return REIN_OK;
 }
@@ -259,5 +271,5 @@ static rein_status run(const rein_cli *cli, const rein_options *opts, const char
     return status;
 }
 
-const rein_command rein_cmd_chat = {"chat", NULL, "a conversation with a model", options, REIN_COUNT(options),
-                                    sizeof(values), 0, 0, run};
+const rein_command rein_cmd_chat = {
+    "chat", NULL, "a conversation with a model", options, REIN_COUNT(options), sizeof(values), 0, 0, run};

@@ -12,11 +12,13 @@ typedef struct values {
 } values;
 
 static const rein_option options[] = {
-    {"model", REIN_OPT_STRING, offsetof(values, model), NULL, 0, 0, NULL, "model directory that holds a chat template", "DIR"},
+    {"model", REIN_OPT_STRING, offsetof(values, model), NULL, 0, 0, NULL, "model directory that holds a chat template",
+     "DIR"},
     {"template", REIN_OPT_STRING, offsetof(values, template), NULL, 0, 0, NULL,
      "a chat template as text, instead of --model; special tokens are given as kwargs then", "FILE"},
     {"input", REIN_OPT_STRING, offsetof(values, input), NULL, 0, 0, NULL,
-     "JSON lines: {\"messages\",\"tools\",\"add_generation_prompt\",\"kwargs\"}, or {\"template\",\"context\"}", "FILE"},
+     "JSON lines: {\"messages\",\"tools\",\"add_generation_prompt\",\"kwargs\"}, or {\"template\",\"context\"}",
+     "FILE"},
 };
 
 typedef struct work {
@@ -50,7 +52,8 @@ static rein_status write_row(void *user, int64_t line, struct json_object *row) 
     rein_str text = {0}, result = {0};
     bool own = rein_json_has(row, "template");
     if (!own && !w->chat)
-        return rein_fail(REIN_ERR_USAGE, "line %lld has messages; give --model DIR or --template FILE", (long long)line);
+        return rein_fail(REIN_ERR_USAGE, "line %lld has messages; give --model DIR or --template FILE",
+                         (long long)line);
     rein_status status = own ? render_template(&text, row) : render_chat(&text, w, row);
     if (status == REIN_OK || status == REIN_ERR_FORMAT) {
         const char *shown = status == REIN_OK ? (text.data ? text.data : "") : rein_error_message();
@@ -75,7 +78,8 @@ static rein_status open_template(rein_chat_template **out, const values *v) {
         if (status == REIN_OK) status = rein_chat_template_load(out, dir);
     } else if (v->template) {
         status = rein_file_read(&text, v->template);
-        if (status == REIN_OK) status = rein_chat_template_create(out, v->template, text.data ? text.data : "", text.len, NULL, 0);
+        if (status == REIN_OK)
+            status = rein_chat_template_create(out, v->template, text.data ? text.data : "", text.len, NULL, 0);
     }
     rein_str_deinit(&text);
     rein_arena_deinit(&arena);
@@ -94,5 +98,5 @@ static rein_status run(const rein_cli *cli, const rein_options *opts, const char
     return status;
 }
 
-const rein_command rein_cmd_template = {"template", NULL, "render chat templates", options, REIN_COUNT(options),
-                                        sizeof(values), 0, 0, run};
+const rein_command rein_cmd_template = {
+    "template", NULL, "render chat templates", options, REIN_COUNT(options), sizeof(values), 0, 0, run};

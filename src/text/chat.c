@@ -69,7 +69,8 @@ static rein_status clean_messages(struct json_object **out, struct json_object *
 
 static rein_status check_tools(struct json_object *tools) {
     if (!tools) return REIN_OK;
-    if (!json_object_is_type(tools, json_type_array)) return rein_fail(REIN_ERR_FORMAT, "tools must be a list of objects");
+    if (!json_object_is_type(tools, json_type_array))
+        return rein_fail(REIN_ERR_FORMAT, "tools must be a list of objects");
     for (size_t i = 0; i < json_object_array_length(tools); i++)
         if (!json_object_is_type(json_object_array_get_idx(tools, i), json_type_object))
             return rein_fail(REIN_ERR_FORMAT, "tools[%zu] is no object", i);
@@ -90,7 +91,8 @@ static rein_status fill_context(struct json_object *context, const setting *s, s
     REIN_TRY(put(context, "documents", NULL));
     REIN_TRY(copy_members(context, s->t->tokens));
     if (s->kwargs) {
-        if (!json_object_is_type(s->kwargs, json_type_object)) return rein_fail(REIN_ERR_FORMAT, "kwargs must be an object");
+        if (!json_object_is_type(s->kwargs, json_type_object))
+            return rein_fail(REIN_ERR_FORMAT, "kwargs must be an object");
         json_object_object_foreach(s->kwargs, key, value) REIN_TRY(put(context, key, json_object_get(value)));
         for (size_t i = 0; i < REIN_COUNT(taken); i++)
             if (json_object_object_get_ex(s->kwargs, taken[i], NULL))
@@ -153,11 +155,12 @@ static rein_status extend(encoder *e, size_t n, bool add_generation_prompt) {
     size_t same = 0;
     while (same < e->text.len && same < text.len && e->text.data[same] == text.data[same]) same++;
     if (status == REIN_OK && same < e->text.len)
-        status = rein_fail(REIN_ERR_FORMAT,
-                           "messages[%zu]: with it the template changes the text before it from byte %zu on ('%.40s' becomes "
-                           "'%.40s'), so that a rollout would have had other tokens; train on shorter conversations, or "
-                           "with a template that only appends",
-                           n ? n - 1 : 0, same, e->text.data + same, text.data ? text.data + same : "");
+        status = rein_fail(
+            REIN_ERR_FORMAT,
+            "messages[%zu]: with it the template changes the text before it from byte %zu on ('%.40s' becomes "
+            "'%.40s'), so that a rollout would have had other tokens; train on shorter conversations, or "
+            "with a template that only appends",
+            n ? n - 1 : 0, same, e->text.data + same, text.data ? text.data + same : "");
     if (status != REIN_OK) {
         rein_str_deinit(&text);
         return status;

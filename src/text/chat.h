@@ -18,8 +18,8 @@ typedef struct rein_chat_template rein_chat_template;
  *
  * @param[out] out               caller owns; untouched on error.
  * @param      name              starts the error messages.
- * @param      template_text     the template; NULL: it is the "chat_template" of tokenizer_config, a string or a list of
- *                               named ones ({"name","template"}: "default", and "tool_use" where tools are given).
+ * @param      template_text     the template; NULL: it is the "chat_template" of tokenizer_config, a string or a list
+ * of named ones ({"name","template"}: "default", and "tool_use" where tools are given).
  * @param      tokenizer_config  JSON text of tokenizer_config.json for bos_token, eos_token ... (strings, or objects
  *                               with "content"); may be NULL if template_text is not.
  * @return REIN_ERR_FORMAT naming place and reason; REIN_ERR_MEMORY.
@@ -55,10 +55,11 @@ REIN_NODISCARD rein_status rein_chat_render(rein_str *out, rein_ranges *generati
 /**
  * Ids of a conversation as a rollout would have produced them, and which of them the assistant said.
  *
- * Rendered turn by turn: up to and including the generation prompt of an assistant's turn, then with the turn; each must
- * be a prefix of the next (append-only). Each piece between is tokenised apart, so a prompt has the ids that it has in a
- * rollout, and the mask comes from ids, never from searching text. The piece of an assistant's turn ends with the last
- * special token in what the turn adds (its end token); what the template writes behind that belongs to the next prompt.
+ * Rendered turn by turn: up to and including the generation prompt of an assistant's turn, then with the turn; each
+ * must be a prefix of the next (append-only). Each piece between is tokenised apart, so a prompt has the ids that it
+ * has in a rollout, and the mask comes from ids, never from searching text. The piece of an assistant's turn ends with
+ * the last special token in what the turn adds (its end token); what the template writes behind that belongs to the
+ * next prompt.
  *
  * @param[out] ids   appended.
  * @param[out] mask  appended: a byte a token, 1 for what the assistant says (content and end token), else 0.

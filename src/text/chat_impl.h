@@ -6,9 +6,9 @@
 #include "text/jinja_value.h"
 
 struct rein_chat_template {
-    rein_jinja *jinja, *tool_use;  /* tool_use: for conversations with tools, or NULL */
-    struct json_object *tokens;    /* {"bos_token": str, ...} */
-    const char *eos;               /* its eos_token, or NULL */
+    rein_jinja *jinja, *tool_use; /* tool_use: for conversations with tools, or NULL */
+    struct json_object *tokens;   /* {"bos_token": str, ...} */
+    const char *eos;              /* its eos_token, or NULL */
 };
 
 #endif

@@ -33,7 +33,9 @@ static rein_status add_named(rein_chat_template *t, const char *name, struct jso
         size_t len;
         REIN_TRY(rein_json_string(&which, NULL, row, "name"));
         REIN_TRY(rein_json_string(&text, &len, row, "template"));
-        rein_jinja **slot = strcmp(which, "default") == 0 ? &t->jinja : strcmp(which, "tool_use") == 0 ? &t->tool_use : NULL;
+        rein_jinja **slot = strcmp(which, "default") == 0    ? &t->jinja
+                            : strcmp(which, "tool_use") == 0 ? &t->tool_use
+                                                             : NULL;
         if (slot && *slot) return rein_fail(REIN_ERR_FORMAT, "%s: two chat templates are named '%s'", name, which);
         if (slot) REIN_TRY(rein_jinja_parse(slot, name, text, len));
     }
@@ -48,7 +50,8 @@ static rein_status add_from_config(rein_chat_template *t, const char *name, stru
                      value ? "neither a string nor a list of named ones" : "missing");
 }
 
-static rein_status fill(rein_chat_template *t, const char *name, const char *text, size_t len, struct json_object *config) {
+static rein_status fill(rein_chat_template *t, const char *name, const char *text, size_t len,
+                        struct json_object *config) {
     t->tokens = json_object_new_object();
     if (!t->tokens) return rein_fail(REIN_ERR_MEMORY, "cannot make an object");
     for (size_t i = 0; config && i < REIN_COUNT(token_names); i++) REIN_TRY(add_token(t, config, token_names[i]));
@@ -79,12 +82,15 @@ static rein_status read_if_there(rein_str *out, rein_arena *arena, const char *d
     return rein_path_exists(path) ? rein_file_read(out, path) : REIN_OK;
 }
 
-static rein_status load(rein_chat_template **out, rein_arena *arena, const char *dir, rein_str *text, rein_str *config) {
+static rein_status load(rein_chat_template **out, rein_arena *arena, const char *dir, rein_str *text,
+                        rein_str *config) {
     REIN_TRY(read_if_there(text, arena, dir, "chat_template.jinja"));
     REIN_TRY(read_if_there(config, arena, dir, "tokenizer_config.json"));
     if (!text->data && !(config->data && strstr(config->data, "\"chat_template\"")))
-        return rein_fail(REIN_ERR_IO, "%s has no chat template: neither chat_template.jinja nor a 'chat_template' in "
-                                      "tokenizer_config.json; give prompts as text or ids", dir);
+        return rein_fail(REIN_ERR_IO,
+                         "%s has no chat template: neither chat_template.jinja nor a 'chat_template' in "
+                         "tokenizer_config.json; give prompts as text or ids",
+                         dir);
     return rein_chat_template_create(out, dir, text->data, text->len, config->data, config->len);
 }
 

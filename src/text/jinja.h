@@ -5,7 +5,8 @@
  * A template is untrusted input: parsing and rendering are limited in depth, steps and bytes, there are no loaders, no
  * imports and no way to a file, and no value of the caller is changed. Values are JSON's, and what expressions make of
  * them; integers are 64 bits wide, and an overflow is an error. Unlike in Jinja, what would print an address (a lazy
- * sequence, a function) is an error.
+ * sequence, a function) is an error. A text depends on nothing but template and context, except where the template calls
+ * strftime_now: give such a template its date in the context (Llama: date_string) where bytes must not change by the day.
  */
 #ifndef REIN_TEXT_JINJA_H
 #define REIN_TEXT_JINJA_H
@@ -13,10 +14,10 @@
 #include "base/json.h"
 
 enum {
-    REIN_JINJA_PARSE_DEPTH = 200,    /* brackets and blocks inside each other */
-    REIN_JINJA_EVAL_DEPTH = 400,     /* nodes below each other, through macro calls */
-    REIN_JINJA_MAX_STEPS = 1 << 25,  /* nodes visited, items and bytes (by 16) handled in one rendering */
-    REIN_JINJA_MAX_BYTES = 1 << 27   /* values and text made in one rendering */
+    REIN_JINJA_PARSE_DEPTH = 200,   /* brackets and blocks inside each other */
+    REIN_JINJA_EVAL_DEPTH = 400,    /* nodes below each other, through macro calls */
+    REIN_JINJA_MAX_STEPS = 1 << 25, /* nodes visited, items and bytes (by 16) handled in one rendering */
+    REIN_JINJA_MAX_BYTES = 1 << 27  /* values and text made in one rendering */
 };
 
 /** Growing list of byte ranges [begin, end). Zero-initialised is empty and ready. */

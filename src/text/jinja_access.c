@@ -1,6 +1,6 @@
 /*
- * Attributes, items and slices. As in Jinja, v.name looks for a method first and for a member then, v[key] the other way
- * round, and what is not there is undefined. Methods that would change a value are not there (immutable sandbox).
+ * Attributes, items and slices. As in Jinja, v.name looks for a method first and for a member then, v[key] the other
+ * way round, and what is not there is undefined. Methods that would change a value are not there (immutable sandbox).
  */
 #include <string.h>
 
@@ -33,18 +33,30 @@ static rein_status loop_attribute(rein_jrender *r, const rein_jvalue *v, const c
                                   rein_jvalue *out) {
     const rein_jloop *loop = v->u.loop;
     int64_t at = loop->at, n = loop->items->n;
-    if (is(name, len, "index")) *out = rein_jinja_int(at + 1);
-    else if (is(name, len, "index0")) *out = rein_jinja_int(at);
-    else if (is(name, len, "first")) *out = rein_jinja_bool(at == 0);
-    else if (is(name, len, "last")) *out = rein_jinja_bool(at == n - 1);
-    else if (is(name, len, "length")) *out = rein_jinja_int(n);
-    else if (is(name, len, "revindex")) *out = rein_jinja_int(n - at);
-    else if (is(name, len, "revindex0")) *out = rein_jinja_int(n - at - 1);
-    else if (is(name, len, "depth")) *out = rein_jinja_int(loop->depth + 1);
-    else if (is(name, len, "depth0")) *out = rein_jinja_int(loop->depth);
-    else if (is(name, len, "previtem")) *out = neighbour(loop, at - 1, name, len);
-    else if (is(name, len, "nextitem")) *out = neighbour(loop, at + 1, name, len);
-    else return bind_method(r, rein_jinja_loop_methods, v, name, len, out);
+    if (is(name, len, "index"))
+        *out = rein_jinja_int(at + 1);
+    else if (is(name, len, "index0"))
+        *out = rein_jinja_int(at);
+    else if (is(name, len, "first"))
+        *out = rein_jinja_bool(at == 0);
+    else if (is(name, len, "last"))
+        *out = rein_jinja_bool(at == n - 1);
+    else if (is(name, len, "length"))
+        *out = rein_jinja_int(n);
+    else if (is(name, len, "revindex"))
+        *out = rein_jinja_int(n - at);
+    else if (is(name, len, "revindex0"))
+        *out = rein_jinja_int(n - at - 1);
+    else if (is(name, len, "depth"))
+        *out = rein_jinja_int(loop->depth + 1);
+    else if (is(name, len, "depth0"))
+        *out = rein_jinja_int(loop->depth);
+    else if (is(name, len, "previtem"))
+        *out = neighbour(loop, at - 1, name, len);
+    else if (is(name, len, "nextitem"))
+        *out = neighbour(loop, at + 1, name, len);
+    else
+        return bind_method(r, rein_jinja_loop_methods, v, name, len, out);
     return REIN_OK;
 }
 
@@ -53,17 +65,26 @@ static rein_status own_attribute(rein_jrender *r, const rein_jvalue *v, const ch
                                  rein_jvalue *out) {
     *out = rein_jinja_undefined(name, len, v->type);
     switch (v->type) {
-    case REIN_J_UNDEFINED: return rein_jinja_fail_undefined(v);
-    case REIN_J_STRING: return bind_method(r, rein_jinja_string_methods, v, name, len, out);
-    case REIN_J_DICT: return bind_method(r, rein_jinja_dict_methods, v, name, len, out);
-    case REIN_J_LOOP: return loop_attribute(r, v, name, len, out);
+    case REIN_J_UNDEFINED:
+        return rein_jinja_fail_undefined(v);
+    case REIN_J_STRING:
+        return bind_method(r, rein_jinja_string_methods, v, name, len, out);
+    case REIN_J_DICT:
+        return bind_method(r, rein_jinja_dict_methods, v, name, len, out);
+    case REIN_J_LOOP:
+        return loop_attribute(r, v, name, len, out);
     case REIN_J_TUPLE:
-        if (v->u.list->name && is(name, len, "grouper")) *out = v->u.list->items[0];
-        else if (v->u.list->name && is(name, len, "list")) *out = v->u.list->items[1];
-        else return bind_method(r, rein_jinja_list_methods, v, name, len, out);
+        if (v->u.list->name && is(name, len, "grouper"))
+            *out = v->u.list->items[0];
+        else if (v->u.list->name && is(name, len, "list"))
+            *out = v->u.list->items[1];
+        else
+            return bind_method(r, rein_jinja_list_methods, v, name, len, out);
         return REIN_OK;
-    case REIN_J_LIST: return bind_method(r, rein_jinja_list_methods, v, name, len, out);
-    default: return REIN_OK;
+    case REIN_J_LIST:
+        return bind_method(r, rein_jinja_list_methods, v, name, len, out);
+    default:
+        return REIN_OK;
     }
 }
 
@@ -178,7 +199,6 @@ rein_status rein_jinja_slice(rein_jrender *r, const rein_jvalue *v, const rein_j
     int64_t n = span > 0 ? (span - 1) / stride + 1 : 0;
     if (text) return slice_text(r, v, start, n, step, out);
     REIN_TRY(rein_jinja_list(&r->b, out, v->type == REIN_J_RANGE ? REIN_J_LIST : v->type, n));
-    for (int64_t i = 0; i < n; i++)
-        REIN_TRY(rein_jinja_append(&r->b, out->u.list, v->u.list->items[start + i * step]));
+    for (int64_t i = 0; i < n; i++) REIN_TRY(rein_jinja_append(&r->b, out->u.list, v->u.list->items[start + i * step]));
     return REIN_OK;
 }

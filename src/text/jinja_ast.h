@@ -10,22 +10,22 @@
 #include "text/jinja_value.h"
 
 typedef enum rein_jtoken_type { /* operators of one character are that character */
-    REIN_T_END = 256,
-    REIN_T_DATA,
-    REIN_T_VARIABLE_BEGIN,
-    REIN_T_VARIABLE_END,
-    REIN_T_BLOCK_BEGIN,
-    REIN_T_BLOCK_END,
-    REIN_T_NAME,
-    REIN_T_STRING,
-    REIN_T_INT,
-    REIN_T_FLOAT,
-    REIN_T_POW,
-    REIN_T_FLOORDIV,
-    REIN_T_EQ,
-    REIN_T_NE,
-    REIN_T_GE,
-    REIN_T_LE
+                                REIN_T_END = 256,
+                                REIN_T_DATA,
+                                REIN_T_VARIABLE_BEGIN,
+                                REIN_T_VARIABLE_END,
+                                REIN_T_BLOCK_BEGIN,
+                                REIN_T_BLOCK_END,
+                                REIN_T_NAME,
+                                REIN_T_STRING,
+                                REIN_T_INT,
+                                REIN_T_FLOAT,
+                                REIN_T_POW,
+                                REIN_T_FLOORDIV,
+                                REIN_T_EQ,
+                                REIN_T_NE,
+                                REIN_T_GE,
+                                REIN_T_LE
 } rein_jtoken_type;
 
 typedef struct rein_jtoken {
@@ -57,53 +57,53 @@ rein_status rein_jinja_fail_at(const rein_jinja *t, int line, const char *fmt, .
 
 typedef enum rein_jkind {
     /* expressions */
-    REIN_N_CONST,   /* value */
-    REIN_N_NAME,    /* text */
-    REIN_N_LIST,    /* list: items */
-    REIN_N_TUPLE,   /* list: items */
-    REIN_N_DICT,    /* list: PAIR */
-    REIN_N_PAIR,    /* a: key or target, b: value */
-    REIN_N_GETATTR, /* a.text */
-    REIN_N_GETITEM, /* a[b] */
-    REIN_N_SLICE,   /* a:b:c, each may be NULL */
-    REIN_N_CALL,    /* a(list) */
-    REIN_N_FILTER,  /* a | text(list); a is NULL in filter and set blocks */
-    REIN_N_TEST,    /* a is text(list) */
-    REIN_N_KEYWORD, /* text=a, in a list of arguments */
-    REIN_N_STAR,    /* *a */
-    REIN_N_STARSTAR,/* **a */
-    REIN_N_NOT,     /* a */
-    REIN_N_NEGATE,  /* a */
-    REIN_N_PLUS,    /* a */
-    REIN_N_BINARY,  /* a op b */
-    REIN_N_AND,     /* a, b */
-    REIN_N_OR,      /* a, b */
-    REIN_N_CONCAT,  /* list */
-    REIN_N_COMPARE, /* a, list: OPERAND */
-    REIN_N_OPERAND, /* op, a */
-    REIN_N_COND,    /* b if a else c; c may be NULL */
-    REIN_N_MEMBER,  /* target of an assignment: namespace text, a: NAME of the attribute */
+    REIN_N_CONST,    /* value */
+    REIN_N_NAME,     /* text */
+    REIN_N_LIST,     /* list: items */
+    REIN_N_TUPLE,    /* list: items */
+    REIN_N_DICT,     /* list: PAIR */
+    REIN_N_PAIR,     /* a: key or target, b: value */
+    REIN_N_GETATTR,  /* a.text */
+    REIN_N_GETITEM,  /* a[b] */
+    REIN_N_SLICE,    /* a:b:c, each may be NULL */
+    REIN_N_CALL,     /* a(list) */
+    REIN_N_FILTER,   /* a | text(list); a is NULL in filter and set blocks */
+    REIN_N_TEST,     /* a is text(list) */
+    REIN_N_KEYWORD,  /* text=a, in a list of arguments */
+    REIN_N_STAR,     /* *a */
+    REIN_N_STARSTAR, /* **a */
+    REIN_N_NOT,      /* a */
+    REIN_N_NEGATE,   /* a */
+    REIN_N_PLUS,     /* a */
+    REIN_N_BINARY,   /* a op b */
+    REIN_N_AND,      /* a, b */
+    REIN_N_OR,       /* a, b */
+    REIN_N_CONCAT,   /* list */
+    REIN_N_COMPARE,  /* a, list: OPERAND */
+    REIN_N_OPERAND,  /* op, a */
+    REIN_N_COND,     /* b if a else c; c may be NULL */
+    REIN_N_MEMBER,   /* target of an assignment: namespace text, a: NAME of the attribute */
     /* statements */
-    REIN_N_DATA,        /* text */
-    REIN_N_PRINT,       /* a */
-    REIN_N_IF,          /* a: test or NULL, list: body, b: the next IF (elif, else) */
-    REIN_N_FOR,         /* a: target, b: sequence, c: test or NULL, list: body, other: else; flags: RECURSIVE */
-    REIN_N_SET,         /* a: target, b */
-    REIN_N_SET_BLOCK,   /* a: target, b: filters or NULL, list: body */
-    REIN_N_WITH,        /* list: PAIR, other: body */
-    REIN_N_MACRO,       /* text: name, list: KEYWORD (a may be NULL), other: body; flags */
-    REIN_N_CALL_BLOCK,  /* a: CALL, b: MACRO */
-    REIN_N_FILTER_BLOCK,/* b: filters, list: body */
-    REIN_N_GENERATION,  /* list: body */
+    REIN_N_DATA,         /* text */
+    REIN_N_PRINT,        /* a */
+    REIN_N_IF,           /* a: test or NULL, list: body, b: the next IF (elif, else) */
+    REIN_N_FOR,          /* a: target, b: sequence, c: test or NULL, list: body, other: else; flags: RECURSIVE */
+    REIN_N_SET,          /* a: target, b */
+    REIN_N_SET_BLOCK,    /* a: target, b: filters or NULL, list: body */
+    REIN_N_WITH,         /* list: PAIR, other: body */
+    REIN_N_MACRO,        /* text: name, list: KEYWORD (a may be NULL), other: body; flags */
+    REIN_N_CALL_BLOCK,   /* a: CALL, b: MACRO */
+    REIN_N_FILTER_BLOCK, /* b: filters, list: body */
+    REIN_N_GENERATION,   /* list: body */
     REIN_N_BREAK,
     REIN_N_CONTINUE
 } rein_jkind;
 
 enum { /* of FOR; of MACRO: names that its body uses */
-    REIN_JF_RECURSIVE = 1,
-    REIN_JF_CALLER = 2,
-    REIN_JF_VARARGS = 4,
-    REIN_JF_KWARGS = 8
+       REIN_JF_RECURSIVE = 1,
+       REIN_JF_CALLER = 2,
+       REIN_JF_VARARGS = 4,
+       REIN_JF_KWARGS = 8
 };
 enum { REIN_OP_IN = 512, REIN_OP_NOT_IN }; /* operators of OPERAND beside token types */
 

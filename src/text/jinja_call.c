@@ -210,11 +210,16 @@ static rein_status call_loop(rein_jrender *r, const rein_jloop *loop, const rein
 
 rein_status rein_jinja_call(rein_jrender *r, const rein_jvalue *f, const rein_jcall *call, rein_jvalue *out) {
     switch (f->type) {
-    case REIN_J_FUNCTION: return rein_jinja_invoke(r, f->u.function->entry, &f->u.function->self, call, out);
-    case REIN_J_MACRO: return call_macro(r, f->u.macro, call, out);
-    case REIN_J_LOOP: return call_loop(r, f->u.loop, call, out);
-    case REIN_J_UNDEFINED: return rein_jinja_fail_undefined(f);
-    default: return rein_fail(REIN_ERR_FORMAT, "'%s' object is not callable", rein_jinja_type_name(f->type));
+    case REIN_J_FUNCTION:
+        return rein_jinja_invoke(r, f->u.function->entry, &f->u.function->self, call, out);
+    case REIN_J_MACRO:
+        return call_macro(r, f->u.macro, call, out);
+    case REIN_J_LOOP:
+        return call_loop(r, f->u.loop, call, out);
+    case REIN_J_UNDEFINED:
+        return rein_jinja_fail_undefined(f);
+    default:
+        return rein_fail(REIN_ERR_FORMAT, "'%s' object is not callable", rein_jinja_type_name(f->type));
     }
 }
 

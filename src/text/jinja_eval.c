@@ -199,26 +199,44 @@ static rein_status eval_test(rein_jrender *r, rein_jscope *s, const rein_jnode *
 
 static rein_status eval_kind(rein_jrender *r, rein_jscope *s, const rein_jnode *n, rein_jvalue *out) {
     switch (n->kind) {
-    case REIN_N_CONST: *out = n->value; return REIN_OK;
-    case REIN_N_NAME: return eval_name(r, s, n, out);
+    case REIN_N_CONST:
+        *out = n->value;
+        return REIN_OK;
+    case REIN_N_NAME:
+        return eval_name(r, s, n, out);
     case REIN_N_LIST:
-    case REIN_N_TUPLE: return eval_items(r, s, n, out);
-    case REIN_N_DICT: return eval_dict(r, s, n, out);
-    case REIN_N_GETATTR: return eval_attribute(r, s, n, out);
-    case REIN_N_GETITEM: return eval_item(r, s, n, out);
-    case REIN_N_CALL: return eval_call(r, s, n, out);
-    case REIN_N_FILTER: return eval_filter(r, s, n, out);
-    case REIN_N_TEST: return eval_test(r, s, n, out);
-    case REIN_N_NOT: return eval_not(r, s, n, out);
+    case REIN_N_TUPLE:
+        return eval_items(r, s, n, out);
+    case REIN_N_DICT:
+        return eval_dict(r, s, n, out);
+    case REIN_N_GETATTR:
+        return eval_attribute(r, s, n, out);
+    case REIN_N_GETITEM:
+        return eval_item(r, s, n, out);
+    case REIN_N_CALL:
+        return eval_call(r, s, n, out);
+    case REIN_N_FILTER:
+        return eval_filter(r, s, n, out);
+    case REIN_N_TEST:
+        return eval_test(r, s, n, out);
+    case REIN_N_NOT:
+        return eval_not(r, s, n, out);
     case REIN_N_NEGATE:
-    case REIN_N_PLUS: return eval_sign(r, s, n, out);
-    case REIN_N_BINARY: return eval_binary(r, s, n, out);
+    case REIN_N_PLUS:
+        return eval_sign(r, s, n, out);
+    case REIN_N_BINARY:
+        return eval_binary(r, s, n, out);
     case REIN_N_AND:
-    case REIN_N_OR: return eval_logic(r, s, n, out);
-    case REIN_N_CONCAT: return eval_concat(r, s, n, out);
-    case REIN_N_COMPARE: return eval_comparison(r, s, n, out);
-    case REIN_N_COND: return eval_cond(r, s, n, out);
-    default: return rein_fail(REIN_ERR_FORMAT, "a slice stands where a value is expected");
+    case REIN_N_OR:
+        return eval_logic(r, s, n, out);
+    case REIN_N_CONCAT:
+        return eval_concat(r, s, n, out);
+    case REIN_N_COMPARE:
+        return eval_comparison(r, s, n, out);
+    case REIN_N_COND:
+        return eval_cond(r, s, n, out);
+    default:
+        return rein_fail(REIN_ERR_FORMAT, "a slice stands where a value is expected");
     }
 }
 

@@ -22,9 +22,9 @@ typedef enum rein_jflow { REIN_J_GO, REIN_J_BREAK, REIN_J_CONTINUE } rein_jflow;
 struct rein_jrender {
     rein_jbudget b;
     const rein_jinja *t;
-    rein_str *out;             /* where text goes now */
-    const rein_str *root;      /* where the text of the template goes */
-    rein_ranges *generation;   /* or NULL */
+    rein_str *out;           /* where text goes now */
+    const rein_str *root;    /* where the text of the template goes */
+    rein_ranges *generation; /* or NULL */
     int depth;
     rein_jflow flow;
     bool located; /* the error has its place already */
@@ -39,7 +39,7 @@ typedef struct rein_jloop {
     const rein_jnode *node;
     rein_jscope *scope; /* around it */
     const rein_jlist *items;
-    int64_t at, depth; /* index of the current item; loops of the same recursion around it */
+    int64_t at, depth;   /* index of the current item; loops of the same recursion around it */
     rein_jvalue changed; /* last arguments of loop.changed() */
 } rein_jloop;
 
@@ -64,8 +64,8 @@ typedef rein_status (*rein_jnative)(rein_jrender *r, const rein_jvalue *self, co
 struct rein_jentry {
     const char *name;
     rein_jnative fn;
-    const char *params; /* "width,first,blank"; "*": fn looks at `call` itself */
-    int required;       /* the first so many */
+    const char *params;  /* "width,first,blank"; "*": fn looks at `call` itself */
+    int required;        /* the first so many */
     const char *with[2]; /* what tells entries of one function apart */
 };
 

@@ -142,7 +142,8 @@ static rein_status exec_call_block(rein_jrender *r, rein_jscope *s, const rein_j
 static rein_status exec_generation(rein_jrender *r, rein_jscope *s, const rein_jnode *n) {
     rein_jscope *inner;
     if (r->generation && r->out != r->root)
-        return rein_fail(REIN_ERR_FORMAT, "a generation block inside a macro or a captured block has no place in the text");
+        return rein_fail(REIN_ERR_FORMAT,
+                         "a generation block inside a macro or a captured block has no place in the text");
     int64_t begin = (int64_t)r->out->len;
     REIN_TRY(rein_jinja_scope(r, s, &inner));
     REIN_TRY(rein_jinja_exec(r, inner, n->list));
@@ -210,19 +211,33 @@ static rein_status exec_for(rein_jrender *r, rein_jscope *s, const rein_jnode *n
 
 static rein_status exec_one(rein_jrender *r, rein_jscope *s, const rein_jnode *n) {
     switch (n->kind) {
-    case REIN_N_DATA: return rein_jinja_put(&r->b, r->out, n->text, n->len);
-    case REIN_N_PRINT: return exec_print(r, s, n);
-    case REIN_N_IF: return exec_if(r, s, n);
-    case REIN_N_FOR: return exec_for(r, s, n);
+    case REIN_N_DATA:
+        return rein_jinja_put(&r->b, r->out, n->text, n->len);
+    case REIN_N_PRINT:
+        return exec_print(r, s, n);
+    case REIN_N_IF:
+        return exec_if(r, s, n);
+    case REIN_N_FOR:
+        return exec_for(r, s, n);
     case REIN_N_SET:
-    case REIN_N_SET_BLOCK: return exec_set(r, s, n);
-    case REIN_N_WITH: return exec_with(r, s, n);
-    case REIN_N_MACRO: return exec_macro(r, s, n);
-    case REIN_N_CALL_BLOCK: return exec_call_block(r, s, n);
-    case REIN_N_FILTER_BLOCK: return exec_filter_block(r, s, n);
-    case REIN_N_GENERATION: return exec_generation(r, s, n);
-    case REIN_N_BREAK: r->flow = REIN_J_BREAK; return REIN_OK;
-    default: r->flow = REIN_J_CONTINUE; return REIN_OK;
+    case REIN_N_SET_BLOCK:
+        return exec_set(r, s, n);
+    case REIN_N_WITH:
+        return exec_with(r, s, n);
+    case REIN_N_MACRO:
+        return exec_macro(r, s, n);
+    case REIN_N_CALL_BLOCK:
+        return exec_call_block(r, s, n);
+    case REIN_N_FILTER_BLOCK:
+        return exec_filter_block(r, s, n);
+    case REIN_N_GENERATION:
+        return exec_generation(r, s, n);
+    case REIN_N_BREAK:
+        r->flow = REIN_J_BREAK;
+        return REIN_OK;
+    default:
+        r->flow = REIN_J_CONTINUE;
+        return REIN_OK;
     }
 }
 

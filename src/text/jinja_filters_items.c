@@ -84,7 +84,8 @@ static rein_status sort(rein_jrender *r, keyed **items, int64_t n, bool reverse)
 /* One key of several paths ("age,name") is a list of their keys. */
 static rein_status sort_key(rein_jrender *r, const rein_jvalue *item, const rein_jvalue *path, bool fold,
                             rein_jvalue *out) {
-    if (path->type != REIN_J_STRING || !memchr(path->u.s, ',', path->len)) return by_path(r, item, path, NULL, fold, out);
+    if (path->type != REIN_J_STRING || !memchr(path->u.s, ',', path->len))
+        return by_path(r, item, path, NULL, fold, out);
     REIN_TRY(rein_jinja_list(&r->b, out, REIN_J_LIST, 0));
     for (size_t at = 0; at <= path->len;) {
         const char *s = path->u.s + at, *comma = memchr(s, ',', path->len - at);
@@ -260,7 +261,8 @@ static rein_status f_select(rein_jrender *r, const rein_jvalue *self, const rein
     if (call->n < skip) return rein_fail(REIN_ERR_FORMAT, "%s requires the name of an attribute", call->entry->name);
     bool test = call->n > skip;
     if (test) REIN_TRY(need_string(&call->args[skip], "test"));
-    rein_jcall rest = {call->args + skip + test, call->n - skip - test, call->keywords, NULL};
+    int64_t used = skip + test;
+    rein_jcall rest = {call->n > used ? call->args + used : NULL, call->n - used, call->keywords, NULL};
     for (int64_t i = 0; i < items->n; i++) {
         rein_jvalue value = items->items[i];
         if (by_attribute) REIN_TRY(by_path(r, &items->items[i], &call->args[0], NULL, false, &value));

@@ -110,7 +110,8 @@ static rein_status f_truncate(rein_jrender *r, const rein_jvalue *self, const re
     REIN_TRY(rein_jinja_text_arg(&a[2], "end", "...", &end));
     REIN_TRY(rein_jinja_int_arg(&a[3], "leeway", 5, &leeway));
     int64_t cut = length - rein_jinja_count(end.u.s, end.len);
-    if (self->type != REIN_J_STRING || cut < 0 || leeway < 0 || length > REIN_JINJA_MAX_BYTES || leeway > REIN_JINJA_MAX_BYTES)
+    if (self->type != REIN_J_STRING || cut < 0 || leeway < 0 || length > REIN_JINJA_MAX_BYTES ||
+        leeway > REIN_JINJA_MAX_BYTES)
         return rein_fail(REIN_ERR_FORMAT, "truncate: a string, and a length that its end fits into, are required");
     REIN_TRY(rein_jinja_length(self, &n));
     *out = *self;
@@ -142,7 +143,8 @@ static rein_status wrap_line(rein_jrender *r, const rein_jvalue *line, int64_t w
             int64_t size = rein_jinja_count(p, (size_t)(q - p));
             REIN_TRY(rein_jinja_step(&r->b, 1 + size));
             if (n + size > width) {
-                if (size > width && cut) q = p + rein_jinja_offset(p, (size_t)(q - p), width > n ? width - n : n ? 0 : 1);
+                if (size > width && cut)
+                    q = p + rein_jinja_offset(p, (size_t)(q - p), width > n ? width - n : n ? 0 : 1);
                 if (size <= width || (!cut && n) || q == p) break;
             }
             n += rein_jinja_count(p, (size_t)(q - p));
@@ -159,8 +161,8 @@ static rein_status wrap_line(rein_jrender *r, const rein_jvalue *line, int64_t w
     return REIN_OK;
 }
 
-static rein_status wrap_lines(rein_jrender *r, const rein_jlist *lines, int64_t width, bool cut, const rein_jvalue *with,
-                              rein_str *s) {
+static rein_status wrap_lines(rein_jrender *r, const rein_jlist *lines, int64_t width, bool cut,
+                              const rein_jvalue *with, rein_str *s) {
     for (int64_t i = 0; i < lines->n; i++) {
         bool begun = false;
         if (i) REIN_TRY(rein_jinja_put(&r->b, s, with->u.s, with->len));
@@ -183,7 +185,8 @@ static rein_status f_wordwrap(rein_jrender *r, const rein_jvalue *self, const re
     if (hyphens && self->len && memchr(self->u.s, '-', self->len))
         return rein_fail(REIN_ERR_FORMAT, "wordwrap at hyphens is not supported; give break_on_hyphens=false");
     REIN_TRY(rein_jinja_split_lines(r, self, false, &lines));
-    rein_status status = wrap_lines(r, lines.u.list, width, a[1].type == REIN_J_UNSET || rein_jinja_truth(&a[1]), &with, &s);
+    rein_status status =
+        wrap_lines(r, lines.u.list, width, a[1].type == REIN_J_UNSET || rein_jinja_truth(&a[1]), &with, &s);
     return rein_jinja_finish(&r->b, status, &s, out);
 }
 
@@ -224,8 +227,8 @@ static rein_status f_escape(rein_jrender *r, const rein_jvalue *self, const rein
 /* Without comments and tags, blanks as one; entities beside the five of `escape` are refused. */
 static rein_status f_striptags(rein_jrender *r, const rein_jvalue *self, const rein_jvalue *a, const rein_jcall *call,
                                rein_jvalue *out) {
-    static const char *const entities[][2] = {
-        {"&lt;", "<"}, {"&gt;", ">"}, {"&#39;", "'"}, {"&#34;", "\""}, {"&quot;", "\""}, {"&amp;", "&"}};
+    static const char *const entities[][2] = {{"&lt;", "<"},   {"&gt;", ">"},    {"&#39;", "'"},
+                                              {"&#34;", "\""}, {"&quot;", "\""}, {"&amp;", "&"}};
     rein_jvalue text, words, blank = rein_jinja_string(" ", 1);
     rein_str s = {0};
     bool other;
@@ -238,7 +241,8 @@ static rein_status f_striptags(rein_jrender *r, const rein_jvalue *self, const r
     REIN_TRY(rein_jinja_match("&(?!(lt|gt|amp|quot|#39|#34);)#?\\w+;", text.u.s, text.len, &other));
     if (other) return rein_fail(REIN_ERR_FORMAT, "striptags: only the entities lt, gt, amp, quot, #39, #34 are known");
     for (size_t i = 0; i < REIN_COUNT(entities); i++) {
-        rein_jvalue args[2] = {rein_jinja_string(entities[i][0], strlen(entities[i][0])), rein_jinja_string(entities[i][1], 1)};
+        rein_jvalue args[2] = {rein_jinja_string(entities[i][0], strlen(entities[i][0])),
+                               rein_jinja_string(entities[i][1], 1)};
         REIN_TRY(rein_jinja_method(r, "replace", &text, args, 2, out));
         text = *out;
     }
@@ -250,7 +254,8 @@ static rein_status put_quoted(rein_jrender *r, const rein_jvalue *v, bool query,
     REIN_TRY(rein_jinja_to_string(&r->b, v, &text));
     for (size_t i = 0; i < text.len; i++) {
         char c = text.u.s[i], code[4];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("_.-~", c)) || (c == '/' && !query);
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                     (c && strchr("_.-~", c)) || (c == '/' && !query);
         snprintf(code, sizeof code, "%%%02X", (unsigned char)c);
         REIN_TRY(rein_jinja_puts(&r->b, s, plain ? (char[]){c, 0} : query && c == ' ' ? "+" : code));
     }
@@ -314,7 +319,8 @@ static bool parse_int(const rein_jvalue *v, int64_t base, int64_t *out) {
     char text[64], *end;
     if (!number_text(v, text) || strchr("-+", text[1]) == text + 1) return false;
     long long i = strtoll(text, &end, (int)base);
-    bool plain = base != 10 || strspn(text + (text[0] == '-' || text[0] == '+'), "0123456789") == strlen(text) - (text[0] == '-' || text[0] == '+');
+    bool plain = base != 10 || strspn(text + (text[0] == '-' || text[0] == '+'), "0123456789") ==
+                                   strlen(text) - (text[0] == '-' || text[0] == '+');
     *out = i;
     return *end == '\0' && end != text && plain && i != INT64_MAX && i != INT64_MIN;
 }
@@ -326,7 +332,8 @@ static rein_status f_int(rein_jrender *r, const rein_jvalue *self, const rein_jv
     (void)call;
     if (self->type == REIN_J_UNDEFINED) return rein_jinja_fail_undefined(self);
     REIN_TRY(rein_jinja_int_arg(&a[1], "base", 10, &base));
-    if (base < 2 || base > 36) return rein_fail(REIN_ERR_FORMAT, "int: the base %lld is not between 2 and 36", (long long)base);
+    if (base < 2 || base > 36)
+        return rein_fail(REIN_ERR_FORMAT, "int: the base %lld is not between 2 and 36", (long long)base);
     *out = a[0].type == REIN_J_UNSET ? rein_jinja_int(0) : a[0];
     if (self->type == REIN_J_INT || self->type == REIN_J_BOOL)
         *out = rein_jinja_int(self->u.i);
@@ -399,9 +406,13 @@ static rein_status f_filesize(rein_jrender *r, const rein_jvalue *self, const re
     if (rein_jinja_is_number(self)) bytes = rein_jinja_number(self);
     size_t i = 0;
     while (i + 2 < sizeof letters && bytes >= unit * base) unit *= base, i++;
-    if (bytes == 1) snprintf(text, sizeof text, "1 Byte");
-    else if (bytes < base) snprintf(text, sizeof text, "%.0f Bytes", trunc(bytes));
-    else snprintf(text, sizeof text, "%.1f %c%sB", bytes / unit, base == 1024 && i == 0 ? 'K' : letters[i], base == 1024 ? "i" : "");
+    if (bytes == 1)
+        snprintf(text, sizeof text, "1 Byte");
+    else if (bytes < base)
+        snprintf(text, sizeof text, "%.0f Bytes", trunc(bytes));
+    else
+        snprintf(text, sizeof text, "%.1f %c%sB", bytes / unit, base == 1024 && i == 0 ? 'K' : letters[i],
+                 base == 1024 ? "i" : "");
     rein_status status = rein_jinja_puts(&r->b, &s, text);
     return rein_jinja_finish(&r->b, status, &s, out);
 }
@@ -411,13 +422,15 @@ static rein_status f_filesize(rein_jrender *r, const rein_jvalue *self, const re
 static rein_status dump_options(rein_jrender *r, const rein_jvalue *a, rein_jdump *o, rein_jvalue *indent) {
     rein_jvalue blank = rein_jinja_string(" ", 1);
     bool lines = a[1].type != REIN_J_UNSET && a[1].type != REIN_J_NONE;
-    *o = (rein_jdump){.ascii = rein_jinja_truth(&a[0]), .sort_keys = rein_jinja_truth(&a[3]),
+    *o = (rein_jdump){.ascii = rein_jinja_truth(&a[0]),
+                      .sort_keys = rein_jinja_truth(&a[3]),
                       .item_separator = lines ? rein_jinja_string(",", 1) : rein_jinja_string(", ", 2),
                       .key_separator = rein_jinja_string(": ", 2)};
     if (lines) {
         *indent = a[1];
         if (a[1].type != REIN_J_STRING) REIN_TRY(rein_jinja_binary(r, '*', &blank, &a[1], indent));
-        if (indent->type != REIN_J_STRING) return rein_fail(REIN_ERR_FORMAT, "tojson: indent must be a number or a string");
+        if (indent->type != REIN_J_STRING)
+            return rein_fail(REIN_ERR_FORMAT, "tojson: indent must be a number or a string");
         o->indent = indent->u.s, o->indent_len = indent->len;
     }
     if (a[2].type == REIN_J_UNSET || a[2].type == REIN_J_NONE) return REIN_OK;
@@ -444,7 +457,10 @@ const rein_jentry rein_jinja_filters_text[] = {
     {.name = "upper", .fn = f_method, .params = "", .with = {"upper"}},
     {.name = "lower", .fn = f_method, .params = "", .with = {"lower"}},
     {.name = "capitalize", .fn = f_method, .params = "", .with = {"capitalize"}},
-    {.name = "title", .fn = f_substitute, .params = "", .with = {"([^-\\s({\\[<])([^-\\s({\\[<]*)", "\\U$1\\E\\L$2\\E"}},
+    {.name = "title",
+     .fn = f_substitute,
+     .params = "",
+     .with = {"([^-\\s({\\[<])([^-\\s({\\[<]*)", "\\U$1\\E\\L$2\\E"}},
     {.name = "trim", .fn = f_trim, .params = "chars"},
     {.name = "center", .fn = f_center, .params = "width"},
     {.name = "replace", .fn = f_replace, .params = "old,new,count", .required = 2},

@@ -29,9 +29,10 @@ static rein_status check_number(const rein_jvalue *v, bool whole, char type) {
 /* Digits without sign. */
 static void integer_digits(char *text, const spec *f, int64_t i) {
     unsigned long long u = i < 0 ? 0 - (unsigned long long)i : (unsigned long long)i;
-    const char *how = f->type == 'x' ? (f->alternate ? "0x%llx" : "%llx")
+    const char *how = f->type == 'x'   ? (f->alternate ? "0x%llx" : "%llx")
                       : f->type == 'X' ? (f->alternate ? "0X%llX" : "%llX")
-                      : f->type == 'o' ? (f->alternate ? "0o%llo" : "%llo") : "%llu";
+                      : f->type == 'o' ? (f->alternate ? "0o%llo" : "%llo")
+                                       : "%llu";
     snprintf(text, NUMBER_BYTES, how, u);
     if (f->type != 'b') return;
     char bits[66];
@@ -46,12 +47,24 @@ static void float_digits(char *text, const spec *f, double x) {
     int precision = f->precision < 0 ? 6 : (int)f->precision;
     x = fabs(x);
     switch (f->type) {
-    case 'e': snprintf(text, NUMBER_BYTES, "%.*e", precision, x); break;
-    case 'E': snprintf(text, NUMBER_BYTES, "%.*E", precision, x); break;
-    case 'g': snprintf(text, NUMBER_BYTES, f->alternate ? "%#.*g" : "%.*g", precision, x); break;
-    case 'G': snprintf(text, NUMBER_BYTES, f->alternate ? "%#.*G" : "%.*G", precision, x); break;
-    case '%': snprintf(text, NUMBER_BYTES, "%.*f%%", precision, 100 * x); break;
-    default: snprintf(text, NUMBER_BYTES, "%.*f", precision, x); break;
+    case 'e':
+        snprintf(text, NUMBER_BYTES, "%.*e", precision, x);
+        break;
+    case 'E':
+        snprintf(text, NUMBER_BYTES, "%.*E", precision, x);
+        break;
+    case 'g':
+        snprintf(text, NUMBER_BYTES, f->alternate ? "%#.*g" : "%.*g", precision, x);
+        break;
+    case 'G':
+        snprintf(text, NUMBER_BYTES, f->alternate ? "%#.*G" : "%.*G", precision, x);
+        break;
+    case '%':
+        snprintf(text, NUMBER_BYTES, "%.*f%%", precision, 100 * x);
+        break;
+    default:
+        snprintf(text, NUMBER_BYTES, "%.*f", precision, x);
+        break;
     }
 }
 
@@ -70,8 +83,10 @@ static rein_status put_padded(rein_jrender *r, rein_str *s, const spec *f, const
     int64_t n = rein_jinja_count(body->u.s, body->len) + (int64_t)strlen(sign), extra = f->width > n ? f->width - n : 0;
     rein_jvalue zero = rein_jinja_string("0", 1), blank = rein_jinja_string(" ", 1);
     const rein_jvalue *fill = f->fill.type == REIN_J_STRING ? &f->fill : f->zero ? &zero : &blank;
-    if (f->align) align = f->align;
-    else if (f->zero && align == '>') align = '=';
+    if (f->align)
+        align = f->align;
+    else if (f->zero && align == '>')
+        align = '=';
     int64_t left = align == '<' ? 0 : align == '^' ? extra / 2 : extra;
     if (align != '=') REIN_TRY(rein_jinja_fill(r, s, fill, left));
     REIN_TRY(rein_jinja_puts(&r->b, s, sign));
@@ -116,7 +131,8 @@ static rein_status read_count(reader *x, int64_t limit, int64_t *out) {
     *out = -1;
     for (; peek(x) >= '0' && peek(x) <= '9'; x->at++) {
         *out = 10 * (*out < 0 ? 0 : *out) + (peek(x) - '0');
-        if (*out > limit) return rein_fail(REIN_ERR_FORMAT, "a format asks for more than %lld places", (long long)limit);
+        if (*out > limit)
+            return rein_fail(REIN_ERR_FORMAT, "a format asks for more than %lld places", (long long)limit);
     }
     return REIN_OK;
 }
@@ -150,10 +166,14 @@ static rein_status read_percent(reader *x, spec *f) {
     static const char flags[] = "-+ #0";
     *f = (spec){.precision = -1};
     for (const char *p; peek(x) && (p = strchr(flags, peek(x))); x->at++) {
-        if (*p == '-') f->align = '<';
-        else if (*p == '#') f->alternate = true;
-        else if (*p == '0') f->zero = true;
-        else f->sign = f->sign == '+' ? '+' : *p;
+        if (*p == '-')
+            f->align = '<';
+        else if (*p == '#')
+            f->alternate = true;
+        else if (*p == '0')
+            f->zero = true;
+        else
+            f->sign = f->sign == '+' ? '+' : *p;
     }
     REIN_TRY(read_count(x, MAX_WIDTH, &f->width));
     if (peek(x) == '.') {
@@ -246,8 +266,7 @@ static rein_status read_spec(reader *x, spec *f) {
 static rein_status put_formatted(rein_jrender *r, rein_str *s, spec *f, const rein_jvalue *v) {
     rein_jvalue text;
     bool plain = !f->type && f->precision < 0, number = rein_jinja_is_number(v) && v->type != REIN_J_BOOL;
-    if (number && v->type == REIN_J_INT && (!f->type || strchr("bdoxX", f->type)))
-        return put_number(r, s, f, v, true);
+    if (number && v->type == REIN_J_INT && (!f->type || strchr("bdoxX", f->type))) return put_number(r, s, f, v, true);
     if (rein_jinja_is_number(v) && f->type && f->type != 's') {
         bool whole = strchr("bdoxX", f->type) != NULL;
         REIN_TRY(check_number(v, whole, f->type));
@@ -291,8 +310,10 @@ static rein_status field_value(rein_jrender *r, reader *x, const rein_jcall *cal
         bool counted = index < 0;
         if (counted ? *automatic < 0 : *automatic > 0)
             return rein_fail(REIN_ERR_FORMAT, "format: fields with and without numbers do not mix");
-        if (counted) index = (*automatic)++;
-        else *automatic = -1; /* numbers were given */
+        if (counted)
+            index = (*automatic)++;
+        else
+            *automatic = -1; /* numbers were given */
         if (index >= call->n) return rein_fail(REIN_ERR_FORMAT, "format: argument %lld is missing", (long long)index);
         *v = call->args[index];
     } else {

@@ -36,8 +36,8 @@ static rein_status add(lexer *x, int type, size_t begin, size_t end, rein_jtoken
         o->cap = cap;
     }
     rein_jtoken *made = &o->data[o->n++];
-    *made = (rein_jtoken){.type = type, .line = line_at(x, begin), .begin = begin, .end = end, .text = x->s + begin,
-                          .len = end - begin};
+    *made = (rein_jtoken){
+        .type = type, .line = line_at(x, begin), .begin = begin, .end = end, .text = x->s + begin, .len = end - begin};
     if (token) *token = made;
     return REIN_OK;
 }
@@ -309,8 +309,10 @@ static rein_status lex_tag(lexer *x, bool variable) {
             x->pos = next;
             return REIN_OK;
         }
-        if (next == x->pos) REIN_TRY(lex_one(x));
-        else x->pos = next;
+        if (next == x->pos)
+            REIN_TRY(lex_one(x));
+        else
+            x->pos = next;
     }
 }
 

@@ -51,7 +51,8 @@ static rein_status strip(rein_jrender *r, const rein_jvalue *self, const rein_jv
                          rein_jvalue *out) {
     rein_jvalue chars = {0};
     char side = call->entry->with[0][0];
-    if (a[0].type != REIN_J_UNSET && a[0].type != REIN_J_NONE) REIN_TRY(rein_jinja_text_arg(&a[0], "chars", "", &chars));
+    if (a[0].type != REIN_J_UNSET && a[0].type != REIN_J_NONE)
+        REIN_TRY(rein_jinja_text_arg(&a[0], "chars", "", &chars));
     return rein_jinja_strip(r, self, chars.type == REIN_J_UNSET ? NULL : &chars, side != 'r', side != 'l', out);
 }
 
@@ -97,8 +98,9 @@ static rein_status partition(rein_jrender *r, const rein_jvalue *self, const rei
     REIN_TRY(rein_jinja_list(&r->b, out, REIN_J_TUPLE, 3));
     REIN_TRY(rein_jinja_append(&r->b, out->u.list, found ? rein_jinja_string(self->u.s, at) : right ? none : *self));
     REIN_TRY(rein_jinja_append(&r->b, out->u.list, found ? sep : none));
-    rein_jvalue rest = found ? rein_jinja_string(self->u.s + at + sep.len, self->len - at - sep.len)
-                             : right ? *self : none;
+    rein_jvalue rest = found   ? rein_jinja_string(self->u.s + at + sep.len, self->len - at - sep.len)
+                       : right ? *self
+                               : none;
     return rein_jinja_append(&r->b, out->u.list, rest);
 }
 
@@ -217,7 +219,9 @@ static rein_status pad(rein_jrender *r, const rein_jvalue *self, const rein_jval
     REIN_TRY(rein_jinja_text_arg(&a[1], "fillchar", how == 'z' ? "0" : " ", &fill));
     if (rein_jinja_count(fill.u.s, fill.len) != 1)
         return rein_fail(REIN_ERR_FORMAT, "the fill character must be exactly one character long");
-    int64_t extra = width > n ? width - n : 0, left = how == 'c' ? extra / 2 + (extra & width & 1) : how == 'l' ? 0 : extra;
+    int64_t extra = width > n ? width - n : 0, left = how == 'c'   ? extra / 2 + (extra & width & 1)
+                                                      : how == 'l' ? 0
+                                                                   : extra;
     bool sign = how == 'z' && self->len && (self->u.s[0] == '-' || self->u.s[0] == '+');
     rein_status status = rein_jinja_put(&r->b, &s, self->u.s, sign);
     if (status == REIN_OK) status = rein_jinja_fill(r, &s, &fill, left);
@@ -232,14 +236,16 @@ static rein_status format(rein_jrender *r, const rein_jvalue *self, const rein_j
     return rein_jinja_format(r, self, call, out);
 }
 
-
 const rein_jentry rein_jinja_string_methods[] = {
     {.name = "upper", .fn = recase, .params = "", .with = {".+", "\\U$0"}},
     {.name = "lower", .fn = recase, .params = "", .with = {".+", "\\L$0"}},
     {.name = "title", .fn = recase, .params = "", .with = {"(\\p{L})(\\p{L}*)", "\\U$1\\E\\L$2\\E"}},
     {.name = "capitalize", .fn = recase, .params = "", .with = {"\\A(.)(.*)", "\\U$1\\E\\L$2\\E"}},
     {.name = "swapcase", .fn = recase, .params = "", .with = {"(\\p{Ll}+)|(\\p{Lu}+)", "\\U$1\\E\\L$2\\E"}},
-    {.name = "isdigit", .fn = matches, .params = "", .with = {"\\A[\\p{Nd}\\x{b2}\\x{b3}\\x{b9}\\x{2070}\\x{2074}-\\x{2079}\\x{2080}-\\x{2089}]+\\z"}},
+    {.name = "isdigit",
+     .fn = matches,
+     .params = "",
+     .with = {"\\A[\\p{Nd}\\x{b2}\\x{b3}\\x{b9}\\x{2070}\\x{2074}-\\x{2079}\\x{2080}-\\x{2089}]+\\z"}},
     {.name = "isdecimal", .fn = matches, .params = "", .with = {"\\A\\p{Nd}+\\z"}},
     {.name = "isnumeric", .fn = matches, .params = "", .with = {"\\A\\p{N}+\\z"}},
     {.name = "isalpha", .fn = matches, .params = "", .with = {"\\A\\p{L}+\\z"}},
@@ -298,11 +304,10 @@ static rein_status copy(rein_jrender *r, const rein_jvalue *self, const rein_jva
     return rein_jinja_step(&r->b, 1);
 }
 
-const rein_jentry rein_jinja_list_methods[] = {
-    {.name = "count", .fn = list_find, .params = "value", .required = 1},
-    {.name = "index", .fn = list_find, .params = "value", .required = 1},
-    {.name = "copy", .fn = copy, .params = ""},
-    {.name = NULL}};
+const rein_jentry rein_jinja_list_methods[] = {{.name = "count", .fn = list_find, .params = "value", .required = 1},
+                                               {.name = "index", .fn = list_find, .params = "value", .required = 1},
+                                               {.name = "copy", .fn = copy, .params = ""},
+                                               {.name = NULL}};
 
 /* ---- dicts ---- */
 
@@ -321,13 +326,12 @@ static rein_status members(rein_jrender *r, const rein_jvalue *self, const rein_
     return rein_jinja_members(&r->b, self->u.dict, call->entry->name, REIN_J_VIEW, out);
 }
 
-const rein_jentry rein_jinja_dict_methods[] = {
-    {.name = "get", .fn = get, .params = "key,default", .required = 1},
-    {.name = "items", .fn = members, .params = ""},
-    {.name = "keys", .fn = members, .params = ""},
-    {.name = "values", .fn = members, .params = ""},
-    {.name = "copy", .fn = copy, .params = ""},
-    {.name = NULL}};
+const rein_jentry rein_jinja_dict_methods[] = {{.name = "get", .fn = get, .params = "key,default", .required = 1},
+                                               {.name = "items", .fn = members, .params = ""},
+                                               {.name = "keys", .fn = members, .params = ""},
+                                               {.name = "values", .fn = members, .params = ""},
+                                               {.name = "copy", .fn = copy, .params = ""},
+                                               {.name = NULL}};
 
 /* ---- loop ---- */
 
@@ -353,6 +357,5 @@ static rein_status changed(rein_jrender *r, const rein_jvalue *self, const rein_
     return REIN_OK;
 }
 
-const rein_jentry rein_jinja_loop_methods[] = {{.name = "cycle", .fn = cycle, .params = "*"},
-                                               {.name = "changed", .fn = changed, .params = "*"},
-                                               {.name = NULL}};
+const rein_jentry rein_jinja_loop_methods[] = {
+    {.name = "cycle", .fn = cycle, .params = "*"}, {.name = "changed", .fn = changed, .params = "*"}, {.name = NULL}};

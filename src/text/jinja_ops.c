@@ -28,7 +28,8 @@ static rein_status power_float(double base, double exponent, rein_jvalue *out) {
         if (exponent < 0 && result == 0) return rein_fail(REIN_ERR_FORMAT, "0.0 cannot be raised to a negative power");
         if (exponent < 0) result = 1 / result;
     } else {
-        return rein_fail(REIN_ERR_FORMAT, "%g ** %g: only whole exponents up to 4096 and 0.5 are supported", base, exponent);
+        return rein_fail(REIN_ERR_FORMAT, "%g ** %g: only whole exponents up to 4096 and 0.5 are supported", base,
+                         exponent);
     }
     *out = rein_jinja_float(result);
     return REIN_OK;
@@ -89,7 +90,8 @@ static rein_status numbers(int op, const rein_jvalue *x, const rein_jvalue *y, r
     int64_t result;
     if (op == REIN_T_POW) return power(x, y, out);
     if (op == REIN_T_FLOORDIV || op == '%') return floor_numbers(x, y, op == '%', out);
-    if (op == '/' || !is_int(x) || !is_int(y)) return float_numbers(op, rein_jinja_number(x), rein_jinja_number(y), out);
+    if (op == '/' || !is_int(x) || !is_int(y))
+        return float_numbers(op, rein_jinja_number(x), rein_jinja_number(y), out);
     bool over = op == '+'   ? __builtin_add_overflow(x->u.i, y->u.i, &result)
                 : op == '-' ? __builtin_sub_overflow(x->u.i, y->u.i, &result)
                             : __builtin_mul_overflow(x->u.i, y->u.i, &result);

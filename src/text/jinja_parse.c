@@ -75,7 +75,8 @@ bool rein_jinja_expect(rein_jparser *p, int type) {
     if (t->type == REIN_T_END)
         rein_jinja_parse_fail(p, t->line, "unexpected end of the template, expected '%s'", describe(type, one));
     else
-        rein_jinja_parse_fail(p, t->line, "expected '%s', got '%.*s'", describe(type, one), len, p->t->source + t->begin);
+        rein_jinja_parse_fail(p, t->line, "expected '%s', got '%.*s'", describe(type, one), len,
+                              p->t->source + t->begin);
     return false;
 }
 
@@ -260,7 +261,8 @@ static bool parse_parameters(rein_jparser *p, rein_jnode *n) {
             if (!((*end)->a = rein_jinja_parse_expression(p, true))) return false;
             defaults = true;
         } else if (defaults) {
-            return rein_jinja_parse_fail(p, name->line, "a parameter without a default follows one with a default") != NULL;
+            return rein_jinja_parse_fail(p, name->line, "a parameter without a default follows one with a default") !=
+                   NULL;
         }
         end = &(*end)->next;
     }
@@ -341,10 +343,17 @@ static rein_jnode *parse_statement(rein_jparser *p) {
     static const struct {
         const char *name;
         rein_jnode *(*parse)(rein_jparser *p);
-    } tags[] = {{"if", parse_if},         {"for", parse_for},           {"set", parse_set},
-                {"macro", parse_macro},   {"call", parse_call_block},   {"filter", parse_filter_block},
-                {"with", parse_with},     {"generation", parse_generation}, {"break", parse_loop_control},
-                {"print", parse_print_tag}, {"continue", parse_loop_control}};
+    } tags[] = {{"if", parse_if},
+                {"for", parse_for},
+                {"set", parse_set},
+                {"macro", parse_macro},
+                {"call", parse_call_block},
+                {"filter", parse_filter_block},
+                {"with", parse_with},
+                {"generation", parse_generation},
+                {"break", parse_loop_control},
+                {"print", parse_print_tag},
+                {"continue", parse_loop_control}};
     const rein_jtoken *t = p->at;
     for (size_t i = 0; i < REIN_COUNT(tags); i++)
         if (rein_jinja_at_name(p, tags[i].name)) return tags[i].parse(p);

@@ -16,10 +16,8 @@ static rein_jnode *over(rein_jparser *p, rein_jkind kind, const rein_jtoken *fir
 
 /* ---- operators, loosest first ---- */
 
-typedef rein_jnode *(*parse_fn)(rein_jparser *p);
-
 typedef struct level {
-    parse_fn next;
+    rein_jnode *(*next)(rein_jparser *p);
     const int *ops; /* ends with 0 */
 } level;
 
@@ -164,7 +162,7 @@ static rein_jnode *parse_name(rein_jparser *p) {
         const char *text;
         rein_jtype type;
         int value;
-    } words[] = {{"true", REIN_J_BOOL, 1}, {"True", REIN_J_BOOL, 1}, {"false", REIN_J_BOOL, 0},
+    } words[] = {{"true", REIN_J_BOOL, 1},  {"True", REIN_J_BOOL, 1}, {"false", REIN_J_BOOL, 0},
                  {"False", REIN_J_BOOL, 0}, {"none", REIN_J_NONE, 0}, {"None", REIN_J_NONE, 0}};
     static const struct {
         const char *text;
@@ -222,17 +220,26 @@ static rein_jnode *parse_primary(rein_jparser *p) {
     const rein_jtoken *first = p->at;
     rein_jnode *n;
     switch (first->type) {
-    case REIN_T_NAME: return parse_name(p);
-    case REIN_T_STRING: return parse_string(p);
-    case REIN_T_INT: p->at++; return constant(p, first, rein_jinja_int(first->i));
-    case REIN_T_FLOAT: p->at++; return constant(p, first, rein_jinja_float(first->f));
-    case '[': return parse_items(p, REIN_N_LIST, ']');
-    case '{': return parse_items(p, REIN_N_DICT, '}');
+    case REIN_T_NAME:
+        return parse_name(p);
+    case REIN_T_STRING:
+        return parse_string(p);
+    case REIN_T_INT:
+        p->at++;
+        return constant(p, first, rein_jinja_int(first->i));
+    case REIN_T_FLOAT:
+        p->at++;
+        return constant(p, first, rein_jinja_float(first->f));
+    case '[':
+        return parse_items(p, REIN_N_LIST, ']');
+    case '{':
+        return parse_items(p, REIN_N_DICT, '}');
     case '(':
         p->at++;
         n = rein_jinja_parse_tuple(p, true, true, NULL);
         return n && rein_jinja_expect(p, ')') ? n : NULL;
-    default: break;
+    default:
+        break;
     }
     if (first->type == REIN_T_END) return rein_jinja_parse_fail(p, first->line, "unexpected end of the template");
     return rein_jinja_parse_fail(p, first->line, "unexpected '%.*s'", (int)(first->end - first->begin),
@@ -271,8 +278,8 @@ static rein_jnode *parse_tuple_form(rein_jparser *p, const tuple_form *f) {
     for (;;) {
         if (list && !rein_jinja_expect(p, ',')) return NULL;
         if (at_tuple_end(p, f->stop)) break;
-        rein_jnode *item = f->target ? parse_target_part(p, f->with_namespace)
-                                     : rein_jinja_parse_expression(p, f->with_condition);
+        rein_jnode *item =
+            f->target ? parse_target_part(p, f->with_namespace) : rein_jinja_parse_expression(p, f->with_condition);
         if (!item) return NULL;
         *end = item;
         end = &item->next;
@@ -287,8 +294,8 @@ static rein_jnode *parse_tuple_form(rein_jparser *p, const tuple_form *f) {
 }
 
 rein_jnode *rein_jinja_parse_tuple(rein_jparser *p, bool with_condition, bool parentheses, const char *stop) {
-    return parse_tuple_form(
-        p, &(tuple_form){.with_condition = with_condition, .parentheses = parentheses, .stop = stop});
+    return parse_tuple_form(p,
+                            &(tuple_form){.with_condition = with_condition, .parentheses = parentheses, .stop = stop});
 }
 
 static bool assignable(const rein_jnode *n) {
@@ -413,10 +420,14 @@ static rein_jnode *parse_attribute(rein_jparser *p, const rein_jtoken *first, re
 
 static rein_jnode *parse_postfix(rein_jparser *p, const rein_jtoken *first, rein_jnode *n) {
     while (n) {
-        if (p->at->type == '.') n = parse_attribute(p, first, n);
-        else if (p->at->type == '[') n = parse_subscript(p, first, n);
-        else if (p->at->type == '(') n = parse_call(p, first, n);
-        else break;
+        if (p->at->type == '.')
+            n = parse_attribute(p, first, n);
+        else if (p->at->type == '[')
+            n = parse_subscript(p, first, n);
+        else if (p->at->type == '(')
+            n = parse_call(p, first, n);
+        else
+            break;
     }
     return n;
 }
@@ -451,7 +462,8 @@ static rein_jnode *parse_test(rein_jparser *p, const rein_jtoken *first, rein_jn
                 !rein_jinja_at_name(p, "and");
     if (type == '(') {
         if (!parse_arguments(p, n)) return NULL;
-    } else if (word || type == REIN_T_STRING || type == REIN_T_INT || type == REIN_T_FLOAT || type == '[' || type == '{') {
+    } else if (word || type == REIN_T_STRING || type == REIN_T_INT || type == REIN_T_FLOAT || type == '[' ||
+               type == '{') {
         const rein_jtoken *begin = p->at;
         if (rein_jinja_at_name(p, "is")) return rein_jinja_parse_fail(p, p->at->line, "tests with 'is' do not chain");
         if (!(n->list = parse_postfix(p, begin, parse_primary(p)))) return NULL;
@@ -474,10 +486,14 @@ static rein_jnode *parse_unary(rein_jparser *p, bool with_filter) {
     p->depth--;
     n = parse_postfix(p, first, n);
     while (n && with_filter) {
-        if (p->at->type == '|') n = rein_jinja_parse_filters(p, n, false);
-        else if (rein_jinja_at_name(p, "is")) n = parse_test(p, first, n);
-        else if (p->at->type == '(') n = parse_call(p, first, n);
-        else break;
+        if (p->at->type == '|')
+            n = rein_jinja_parse_filters(p, n, false);
+        else if (rein_jinja_at_name(p, "is"))
+            n = parse_test(p, first, n);
+        else if (p->at->type == '(')
+            n = parse_call(p, first, n);
+        else
+            break;
     }
     return n;
 }

@@ -10,21 +10,35 @@ static rein_status is_type(rein_jrender *r, const rein_jvalue *self, const rein_
     rein_jtype t = self->type;
     bool yes = false, sequence = t >= REIN_J_LIST && t <= REIN_J_RANGE, truth = t == REIN_J_BOOL && self->u.i;
     (void)a;
-    if (strcmp(name, "defined") == 0) yes = t != REIN_J_UNDEFINED;
-    else if (strcmp(name, "undefined") == 0) yes = t == REIN_J_UNDEFINED;
-    else if (strcmp(name, "none") == 0) yes = t == REIN_J_NONE;
-    else if (strcmp(name, "boolean") == 0) yes = t == REIN_J_BOOL;
-    else if (strcmp(name, "true") == 0) yes = truth;
-    else if (strcmp(name, "false") == 0) yes = t == REIN_J_BOOL && !truth;
-    else if (strcmp(name, "integer") == 0) yes = t == REIN_J_INT;
-    else if (strcmp(name, "float") == 0) yes = t == REIN_J_FLOAT;
-    else if (strcmp(name, "number") == 0) yes = rein_jinja_is_number(self);
-    else if (strcmp(name, "string") == 0) yes = t == REIN_J_STRING;
-    else if (strcmp(name, "mapping") == 0) yes = t == REIN_J_DICT;
-    else if (strcmp(name, "sequence") == 0) yes = sequence || t == REIN_J_STRING || t == REIN_J_DICT || t == REIN_J_UNDEFINED;
+    if (strcmp(name, "defined") == 0)
+        yes = t != REIN_J_UNDEFINED;
+    else if (strcmp(name, "undefined") == 0)
+        yes = t == REIN_J_UNDEFINED;
+    else if (strcmp(name, "none") == 0)
+        yes = t == REIN_J_NONE;
+    else if (strcmp(name, "boolean") == 0)
+        yes = t == REIN_J_BOOL;
+    else if (strcmp(name, "true") == 0)
+        yes = truth;
+    else if (strcmp(name, "false") == 0)
+        yes = t == REIN_J_BOOL && !truth;
+    else if (strcmp(name, "integer") == 0)
+        yes = t == REIN_J_INT;
+    else if (strcmp(name, "float") == 0)
+        yes = t == REIN_J_FLOAT;
+    else if (strcmp(name, "number") == 0)
+        yes = rein_jinja_is_number(self);
+    else if (strcmp(name, "string") == 0)
+        yes = t == REIN_J_STRING;
+    else if (strcmp(name, "mapping") == 0)
+        yes = t == REIN_J_DICT;
+    else if (strcmp(name, "sequence") == 0)
+        yes = sequence || t == REIN_J_STRING || t == REIN_J_DICT || t == REIN_J_UNDEFINED;
     else if (strcmp(name, "iterable") == 0)
-        yes = rein_jinja_is_sequence(self) || t == REIN_J_STRING || t == REIN_J_DICT || t == REIN_J_UNDEFINED || t == REIN_J_LOOP;
-    else if (strcmp(name, "callable") == 0) yes = t == REIN_J_FUNCTION || t == REIN_J_MACRO || t == REIN_J_LOOP || t == REIN_J_UNDEFINED;
+        yes = rein_jinja_is_sequence(self) || t == REIN_J_STRING || t == REIN_J_DICT || t == REIN_J_UNDEFINED ||
+              t == REIN_J_LOOP;
+    else if (strcmp(name, "callable") == 0)
+        yes = t == REIN_J_FUNCTION || t == REIN_J_MACRO || t == REIN_J_LOOP || t == REIN_J_UNDEFINED;
     *out = rein_jinja_bool(yes);
     return rein_jinja_step(&r->b, 1);
 }

@@ -115,24 +115,33 @@ static rein_status put_sequence(rein_jbudget *b, rein_str *s, const rein_jvalue 
 static rein_status put_repr_at(rein_jbudget *b, rein_str *s, const rein_jvalue *v, int depth) {
     if (depth > NESTING) return rein_fail(REIN_ERR_FORMAT, "a value is nested deeper than %d levels", NESTING);
     switch (v->type) {
-    case REIN_J_UNDEFINED: return rein_jinja_puts(b, s, "Undefined");
-    case REIN_J_NONE: return rein_jinja_puts(b, s, "None");
-    case REIN_J_BOOL: return rein_jinja_puts(b, s, v->u.i ? "True" : "False");
+    case REIN_J_UNDEFINED:
+        return rein_jinja_puts(b, s, "Undefined");
+    case REIN_J_NONE:
+        return rein_jinja_puts(b, s, "None");
+    case REIN_J_BOOL:
+        return rein_jinja_puts(b, s, v->u.i ? "True" : "False");
     case REIN_J_INT:
-    case REIN_J_FLOAT: return put_number(b, s, v);
-    case REIN_J_STRING: return put_string_repr(b, s, v);
+    case REIN_J_FLOAT:
+        return put_number(b, s, v);
+    case REIN_J_STRING:
+        return put_string_repr(b, s, v);
     case REIN_J_LIST:
     case REIN_J_TUPLE:
     case REIN_J_RANGE:
-    case REIN_J_VIEW: return put_sequence(b, s, v, depth);
-    case REIN_J_DICT: return put_dict(b, s, v->u.dict, depth);
+    case REIN_J_VIEW:
+        return put_sequence(b, s, v, depth);
+    case REIN_J_DICT:
+        return put_dict(b, s, v->u.dict, depth);
     case REIN_J_NAMESPACE:
         REIN_TRY(rein_jinja_puts(b, s, "<Namespace "));
         REIN_TRY(put_dict(b, s, v->u.dict, depth));
         return rein_jinja_puts(b, s, ">");
-    case REIN_J_LAZY: return rein_fail(REIN_ERR_FORMAT, "a generator has no text; write '| list' behind it");
-    default: return rein_fail(REIN_ERR_FORMAT, "a %s has no text; call it, or take a part of it",
-                              rein_jinja_type_name(v->type));
+    case REIN_J_LAZY:
+        return rein_fail(REIN_ERR_FORMAT, "a generator has no text; write '| list' behind it");
+    default:
+        return rein_fail(REIN_ERR_FORMAT, "a %s has no text; call it, or take a part of it",
+                         rein_jinja_type_name(v->type));
     }
 }
 
@@ -211,11 +220,15 @@ static rein_status put_json_number(const dump *d, const rein_jvalue *v) {
 
 static rein_status put_scalar(const dump *d, const rein_jvalue *v) {
     switch (v->type) {
-    case REIN_J_NONE: return rein_jinja_puts(d->b, d->s, "null");
-    case REIN_J_BOOL: return rein_jinja_puts(d->b, d->s, v->u.i ? "true" : "false");
+    case REIN_J_NONE:
+        return rein_jinja_puts(d->b, d->s, "null");
+    case REIN_J_BOOL:
+        return rein_jinja_puts(d->b, d->s, v->u.i ? "true" : "false");
     case REIN_J_INT:
-    case REIN_J_FLOAT: return put_json_number(d, v);
-    case REIN_J_STRING: return put_json_string(d->b, d->s, v->u.s, v->len, d->o->ascii);
+    case REIN_J_FLOAT:
+        return put_json_number(d, v);
+    case REIN_J_STRING:
+        return put_json_string(d->b, d->s, v->u.s, v->len, d->o->ascii);
     default:
         return rein_fail(REIN_ERR_FORMAT, "object of type %s is not JSON serializable", rein_jinja_type_name(v->type));
     }

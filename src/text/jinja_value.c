@@ -224,13 +224,23 @@ static rein_status convert(rein_jbudget *b, struct json_object *json, int depth,
     REIN_TRY(rein_jinja_step(b, 1));
     if (depth > NESTING) return rein_fail(REIN_ERR_FORMAT, "the input is nested deeper than %d levels", NESTING);
     switch (json_object_get_type(json)) {
-    case json_type_null: *out = rein_jinja_none(); return REIN_OK;
-    case json_type_boolean: *out = rein_jinja_bool(json_object_get_boolean(json)); return REIN_OK;
-    case json_type_double: *out = rein_jinja_float(json_object_get_double(json)); return REIN_OK;
-    case json_type_int: return convert_int(json, out);
-    case json_type_object: return convert_object(b, json, depth, out);
-    case json_type_array: return convert_array(b, json, depth, out);
-    case json_type_string: break;
+    case json_type_null:
+        *out = rein_jinja_none();
+        return REIN_OK;
+    case json_type_boolean:
+        *out = rein_jinja_bool(json_object_get_boolean(json));
+        return REIN_OK;
+    case json_type_double:
+        *out = rein_jinja_float(json_object_get_double(json));
+        return REIN_OK;
+    case json_type_int:
+        return convert_int(json, out);
+    case json_type_object:
+        return convert_object(b, json, depth, out);
+    case json_type_array:
+        return convert_array(b, json, depth, out);
+    case json_type_string:
+        break;
     }
     *out = rein_jinja_string(json_object_get_string(json), (size_t)json_object_get_string_len(json));
     return REIN_OK;
@@ -243,8 +253,8 @@ rein_status rein_jinja_from_json(rein_jbudget *b, struct json_object *json, rein
 /* ---- asking values ---- */
 
 const char *rein_jinja_type_name(rein_jtype type) {
-    static const char *const names[] = {"variable", "Undefined", "NoneType",   "bool",      "int",  "float",
-                                        "str",      "list",      "tuple",      "range",     "dict view", "generator",
+    static const char *const names[] = {"variable", "Undefined", "NoneType",    "bool",  "int",       "float",
+                                        "str",      "list",      "tuple",       "range", "dict view", "generator",
                                         "dict",     "Namespace", "LoopContext", "Macro", "function"};
     return names[type];
 }
@@ -259,17 +269,24 @@ bool rein_jinja_truth(const rein_jvalue *v) {
     switch (v->type) {
     case REIN_J_UNSET:
     case REIN_J_UNDEFINED:
-    case REIN_J_NONE: return false;
+    case REIN_J_NONE:
+        return false;
     case REIN_J_BOOL:
-    case REIN_J_INT: return v->u.i != 0;
-    case REIN_J_FLOAT: return v->u.f != 0.0;
-    case REIN_J_STRING: return v->len > 0;
+    case REIN_J_INT:
+        return v->u.i != 0;
+    case REIN_J_FLOAT:
+        return v->u.f != 0.0;
+    case REIN_J_STRING:
+        return v->len > 0;
     case REIN_J_LIST:
     case REIN_J_TUPLE:
     case REIN_J_RANGE:
-    case REIN_J_VIEW: return v->u.list->n > 0;
-    case REIN_J_DICT: return v->u.dict->n > 0;
-    default: return true;
+    case REIN_J_VIEW:
+        return v->u.list->n > 0;
+    case REIN_J_DICT:
+        return v->u.dict->n > 0;
+    default:
+        return true;
     }
 }
 
@@ -291,8 +308,7 @@ static rein_status equal_at(rein_jbudget *b, const rein_jvalue *x, const rein_jv
 
 static rein_status equal_lists(rein_jbudget *b, const rein_jlist *x, const rein_jlist *y, int depth, bool *equal) {
     *equal = x->n == y->n;
-    for (int64_t i = 0; i < x->n && *equal; i++)
-        REIN_TRY(equal_at(b, &x->items[i], &y->items[i], depth + 1, equal));
+    for (int64_t i = 0; i < x->n && *equal; i++) REIN_TRY(equal_at(b, &x->items[i], &y->items[i], depth + 1, equal));
     return REIN_OK;
 }
 
@@ -318,16 +334,22 @@ static rein_status equal_at(rein_jbudget *b, const rein_jvalue *x, const rein_jv
     if (x->type != y->type) return REIN_OK;
     switch (x->type) {
     case REIN_J_UNDEFINED:
-    case REIN_J_NONE: *equal = true; return REIN_OK;
+    case REIN_J_NONE:
+        *equal = true;
+        return REIN_OK;
     case REIN_J_STRING:
         REIN_TRY(rein_jinja_step(b, (int64_t)(x->len / BYTES_A_STEP)));
         *equal = x->len == y->len && memcmp(x->u.s, y->u.s, x->len) == 0;
         return REIN_OK;
     case REIN_J_LIST:
     case REIN_J_TUPLE:
-    case REIN_J_RANGE: return equal_lists(b, x->u.list, y->u.list, depth, equal);
-    case REIN_J_DICT: return equal_dicts(b, x->u.dict, y->u.dict, depth, equal);
-    default: *equal = x->u.list == y->u.list; return REIN_OK;
+    case REIN_J_RANGE:
+        return equal_lists(b, x->u.list, y->u.list, depth, equal);
+    case REIN_J_DICT:
+        return equal_dicts(b, x->u.dict, y->u.dict, depth, equal);
+    default:
+        *equal = x->u.list == y->u.list;
+        return REIN_OK;
     }
 }
 
