@@ -260,7 +260,8 @@ static rein_status f_select(rein_jrender *r, const rein_jvalue *self, const rein
     if (call->n < skip) return rein_fail(REIN_ERR_FORMAT, "%s requires the name of an attribute", call->entry->name);
     bool test = call->n > skip;
     if (test) REIN_TRY(need_string(&call->args[skip], "test"));
-    rein_jcall rest = {call->args + skip + test, call->n - skip - test, call->keywords, NULL};
+    int64_t used = skip + test; /* without any, args may be NULL */
+    rein_jcall rest = {used ? call->args + used : call->args, call->n - used, call->keywords, NULL};
     for (int64_t i = 0; i < items->n; i++) {
         rein_jvalue value = items->items[i];
         if (by_attribute) REIN_TRY(by_path(r, &items->items[i], &call->args[0], NULL, false, &value));
