@@ -150,6 +150,132 @@ printf '{"text":"position=0.1"}\n' >in.jsonl
 json tokenize --tokenizer tok.json --input in.jsonl
 json generate --model sft --prompt position= --max_new_tokens 3
 
+# ---- generate ----
+generate() {
+    "$rein" generate --model sft --prompt position= "$@"
+}
+cat >schema.json <<'END'
+{"type":"object","properties":{"u":{"enum":[1,2]}},"required":["u"],"additionalProperties":false}
+END
+expect 0 '^[ab][ab][ab]$' generate --regex '[ab]{3}' --seed 1
+expect 0 '^{ *"u" *: *[12] *}$' generate --json_schema schema.json --temperature 0
+expect 2 'regex or --json_schema' generate --regex a --json_schema schema.json
+expect 1 'nothing.json' generate --json_schema nothing.json
+expect 2 'regex' generate --regex '(a'
+expect 0 '^abc$' generate --regex 'abc' --stop zz
+expect 0 '^a$' generate --regex 'abc' --stop '["zz","b"]'
+expect 0 '^ab$' generate --regex 'abc' --stop '["zz","b"]' --include_stop_str_in_output
+expect 2 'stop: expected a text or a JSON list of texts' generate --stop '[1]'
+expect 0 '^[ab]$' generate --regex 'a|b|c' --bad_words '["c"]' --temperature 5 --num_samples 8
+expect 0 '' test "$(sort -u "$tmp/out" | wc -l)" -eq 2
+generate --temperature 0 --ignore_eos --max_new_tokens 8 --json >plain
+generate --temperature 0 --ignore_eos --max_new_tokens 8 --repetition_penalty 50 --presence_penalty 9 --json >penalised
+expect 1 '' cmp -s plain penalised
+expect 2 'top_p' generate --top_p 1.5
+expect 2 'repetition_penalty' generate --repetition_penalty 0
+expect 2 'prompt.*input' generate --input in.jsonl
+
+# ---- tokenize, template, chat ----
+printf '%s' '{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<|endoftext|>","type_id":0}},{"Sequence":{"id":"A",' \
+    '"type_id":0}}],"pair":[],"special_tokens":{"<|endoftext|>":{"id":"<|endoftext|>","ids":[0],"tokens":["<|endoftext|>"]}}}' >post
+awk -v post="$(cat post)" '{ i = index($0, "\"post_processor\":null")
+    if (i) $0 = substr($0, 1, i + 16) post substr($0, i + 21)
+    print }' tok.json >begin.json
+expect 0 '^{"ids":\[0,267' "$rein" tokenize --tokenizer begin.json --input in.jsonl --add_special_tokens
+expect 0 '^{"ids":\[267' "$rein" tokenize --tokenizer begin.json --input in.jsonl
+expect 2 'model.*tokenizer' "$rein" tokenize --input in.jsonl
+
+cp -r sft/checkpoint-4 talker
+printf '%s' '{% for m in messages %}<{{ m.role }}>{{ m.content | trim }}{% endfor %}{% if add_generation_prompt %}={% endif %}' \
+    >talker/chat_template.jinja
+printf '%s\n' '{"messages":[{"role":"user","content":" Hi "}],"add_generation_prompt":true}' \
+    '{"template":"{{ 1 // 0 }}","context":{}}' '{"template":"{{ a[1] }}","context":{"a":[1,"x"]}}' >talk.jsonl
+expect 0 '^{"text":"<user>Hi="}$' "$rein" template --model talker --input talk.jsonl
+expect 0 '^{"error":".*line\|^{"error":".*template:1' "$rein" template --model talker --input talk.jsonl
+expect 0 '^{"text":"x"}$' "$rein" template --model talker --input talk.jsonl
+expect 0 '^{"text":"<user>Hi="}$' "$rein" template --template talker/chat_template.jinja --input talk.jsonl
+expect 2 'line 1 has messages' "$rein" template --input talk.jsonl
+expect 2 'model or --template' "$rein" template --model talker --template tok.json --input talk.jsonl
+
+# what a script says on standard input; every line is a turn
+talk() {
+    printf "$1" | "$rein" chat --model talker --max_new_tokens 4 --temperature 0 --json
+}
+expect 0 '^{"prompt_ids":\[' talk '\n/reset\n0.1\n'
+expect 0 '' test "$(wc -l <"$tmp/out")" -eq 1
+expect 0 'completion_ids' talk '0.1\n-0.2\n/exit\n0.3\n'
+expect 0 '' test "$(wc -l <"$tmp/out")" -eq 2
+expect 1 "unknown command '/nonsense'" talk '/nonsense\n'
+expect 0 '' talk '0.1\n/save kept.json\n'
+expect 0 'completion_ids' talk '/load kept.json\n0.2\n'
+expect 1 'sft.*chat_template' "$rein" chat --model sft </dev/null
+expect 2 'model' "$rein" chat </dev/null
+
+# ---- convert, inspect ----
+tensors() {
+    "$rein" inspect "$1" --json | tr '\n' ' ' | tr '{' '\n' | grep '"xxh3"' | sed 's/ *\]*}[], ]*$//' | sort
+}
+expect 0 'GGUF' "$rein" convert sft/checkpoint-4 model.gguf
+expect 0 'gguf' "$rein" inspect model.gguf
+expect 0 'Hugging Face directory' "$rein" convert model.gguf back
+tensors sft/checkpoint-4 >before
+tensors back >after
+expect 0 '' test "$(wc -l <before)" -ge 11
+expect 0 '' cmp before after
+printf '{"ids":[267,257,264,78,29,16,14,17]}\n' >ids.jsonl
+"$rein" logprobs --model sft/checkpoint-4 --input ids.jsonl >before
+"$rein" logprobs --model model.gguf --input ids.jsonl >after
+expect 0 'logprobs' cat after
+expect 0 '' cmp before after
+expect 0 . "$rein" convert sft shards --max_shard_size 10KB
+expect 0 '' test "$(find shards -name 'model-0*.safetensors' | wc -l)" -ge 2
+"$rein" logprobs --model shards --input ids.jsonl >after
+expect 0 '' cmp before after
+expect 0 . "$rein" convert sft bf16 --dtype bf16
+expect 0 'BF16  *270 x 16' "$rein" inspect bf16
+expect 0 '' test "$(size_of bf16/model.safetensors)" -lt "$(size_of sft/checkpoint-4/model.safetensors)"
+expect 2 'q8_0.*gguf' "$rein" convert sft x --dtype q8_0
+expect 2 "max_shard_size 'big'" "$rein" convert sft x --max_shard_size big
+expect 2 'max_shard_size.*hf' "$rein" convert sft x.gguf --max_shard_size 1GB
+expect 1 'bf16.*exists' "$rein" convert sft bf16
+expect 1 'nowhere' "$rein" convert nowhere x
+expect 0 '' test ! -e x
+json inspect model.gguf
+
+# ---- adapters, datasets with rewards ----
+expect 0 . "$rein" data gen --env arithmetic --terms 2 --max_value 9 --train 16 --eval 4 --out sums --name s
+expect 0 '16.*rows to train on' "$rein" data audit sums
+expect 0 . "$rein" data gen --env arithmetic --style completion --kind expression --train 16 --eval 0 --out sums --name c
+head -n 2 sums/s_train.jsonl >>sums/s_eval.jsonl
+expect 3 '2 faults in the data set\|faults' "$rein" data audit sums/s_train.jsonl sums/s_eval.jsonl
+expect 2 'operations' "$rein" data gen --env arithmetic --operations / --out sums --name d
+expect 0 'checkpoint-3' "$rein" sft --model_name_or_path sft --dataset_name sums/c_train.jsonl --use_peft --lora_r 2 \
+    --use_dora --learning_rate 1e-2 --max_steps 3 --output_dir lora
+expect 0 'adapter' "$rein" inspect lora/checkpoint-3
+json inspect lora/checkpoint-3
+expect 0 'is equal' "$rein" verify lora
+expect 0 . generate --adapter lora/checkpoint-3
+expect 0 . "$rein" merge sft lora/checkpoint-3 merged
+expect 2 'merged.*is there already' "$rein" merge sft lora/checkpoint-3 merged
+expect 1 'nowhere' "$rein" merge sft nowhere other
+"$rein" generate --model merged --prompt position= --temperature 0 --regex '[0-9]{4}' >before
+generate --adapter lora/checkpoint-3 --temperature 0 --regex '[0-9]{4}' >after
+expect 0 '^[0-9][0-9][0-9][0-9]$' cat before
+expect 0 '' cmp before after
+rewarded() {
+    "$rein" grpo --model_name_or_path sft --dataset_name sums/s_train.jsonl --max_steps 2 --num_generations 4 \
+        --per_device_train_batch_size 8 --max_completion_length 6 --learning_rate 1e-3 "$@"
+}
+expect 0 'checkpoint-2' rewarded --output_dir sums-run --use_peft --lora_r 2 \
+    --reward_funcs 'numeric_match,soft_overlong(max_completion_len=6,soft_punish_cache=4)' --reward_weights 1,0.2
+expect 0 'rewards/numeric_match/mean.*rewards/soft_overlong_punishment_reward/mean' head -n 1 sums-run/metrics.jsonl
+expect 0 'is equal' "$rein" verify sums-run
+expect 2 'numeric_mtch.*numeric_match' rewarded --output_dir a --reward_funcs numeric_mtch
+expect 2 'reward_weights\|weights' rewarded --output_dir a --reward_funcs numeric_match --reward_weights 1,2
+expect 2 'reward_funcs' rewarded --output_dir a
+expect 2 'lora_r' "$rein" sft --model_name_or_path sft --dataset_name sums/c_train.jsonl --lora_r 2 --output_dir a
+expect 0 '' test ! -e a
+
 # ---- a run is never overwritten ----
 state_of grpo >before
 expect 2 'grpo.*exists' grpo --output_dir grpo

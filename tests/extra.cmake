@@ -11,15 +11,17 @@ if(TARGET rein_cli)
            WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
 endif()
 
-# Fuzzers, one executable per tests/fuzz_*.c: only with clang, whose libFuzzer they need. Configure with
-# REIN_SANITIZE=address,undefined,fuzzer-no-link to instrument the library too.
-if(CMAKE_C_COMPILER_ID MATCHES "Clang")
+# Fuzzers, one executable per tests/fuzz_*.c, run by tools/fuzz. They need clang for its libFuzzer, and a library built with
+# REIN_SANITIZE=address,undefined,fuzzer-no-link (preset fuzz).
+if(REIN_SANITIZE MATCHES "fuzzer")
   file(GLOB FUZZERS CONFIGURE_DEPENDS fuzz_*.c)
+  add_custom_target(fuzzers)
   foreach(source ${FUZZERS})
     get_filename_component(name ${source} NAME_WE)
-    add_executable(${name} ${source})
+    add_executable(${name} EXCLUDE_FROM_ALL ${source})
     target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/src)
     target_link_libraries(${name} PRIVATE rein)
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    add_dependencies(fuzzers ${name})
   endforeach()
 endif()

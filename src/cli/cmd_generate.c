@@ -182,7 +182,8 @@ static rein_status open_grammar(rein_gen_options *o, const rein_cli_model *m, co
     if (v->regex && v->json_schema) return rein_fail(REIN_ERR_USAGE, "give --regex or --json_schema, not both");
     if (v->regex) {
         rein_status status = rein_grammar_open_regex(&o->grammar, v->regex, strlen(v->regex), &vocabulary);
-        return status == REIN_OK ? REIN_OK : rein_error_prefix(status, "--regex");
+        if (status == REIN_OK) return REIN_OK;
+        return rein_error_prefix(status == REIN_ERR_ARG ? REIN_ERR_USAGE : status, "--regex");
     }
     if (!v->json_schema) return REIN_OK;
     REIN_TRY(rein_json_load(&schema, v->json_schema));

@@ -219,7 +219,7 @@ int64_t rein_model_count(const rein_model *m) {
 
 static void hash(const rein_model *m, bool adapter, char hex[REIN_XXH_HEX]) {
     rein_xxh *h = NULL;
-    if (rein_xxh_create(&h) != REIN_OK) REIN_ASSERT(!"out of memory for a hash state");
+    if (rein_xxh_create(&h) != REIN_OK) REIN_ASSERT(false && "out of memory for a hash state");
     rein_table_hash(m->table, h);
     for (int64_t i = 0; i < m->n_param && adapter; i++) {
         rein_param_hash(&m->param[i], h);

@@ -46,7 +46,7 @@ rein_status rein_params_write(const rein_model *m, const float *flat, const char
 
 void rein_params_hash(const rein_model *m, const float *flat, char hex[REIN_XXH_HEX]) {
     rein_xxh *h = NULL;
-    if (rein_xxh_create(&h) != REIN_OK) REIN_ASSERT(!"out of memory for a hash state");
+    if (rein_xxh_create(&h) != REIN_OK) REIN_ASSERT(false && "out of memory for a hash state");
     for (int64_t i = 0; i < m->n_param; i++) {
         const rein_param *p = &m->param[i];
         rein_param_hash(p, h);

@@ -66,10 +66,10 @@ static const rein_loss_class classes[] = {
     [REIN_LOSS_BNPO] = {ppo_term, NULL, REIN_PER_TOKEN, .clips = true},
     [REIN_LOSS_DR_GRPO] = {ppo_term, NULL, REIN_PER_LENGTH, .clips = true},
     [REIN_LOSS_DAPO] = {ppo_term, NULL, REIN_PER_GENERATION, .clips = true},
-    [REIN_LOSS_CISPO] = {cispo_term, NULL, REIN_PER_GENERATION},
-    [REIN_LOSS_SAPO] = {sapo_term, NULL, REIN_PER_SEQUENCE_MEAN},
+    [REIN_LOSS_CISPO] = {cispo_term, NULL, REIN_PER_GENERATION, .clips = false},
+    [REIN_LOSS_SAPO] = {sapo_term, NULL, REIN_PER_SEQUENCE_MEAN, .clips = false},
     [REIN_LOSS_LUSPO] = {ppo_term, NULL, REIN_PER_SEQUENCE, .clips = true, .sequence_only = true},
-    [REIN_LOSS_VESPO] = {vespo_term, vespo_weight, REIN_PER_GENERATION},
+    [REIN_LOSS_VESPO] = {vespo_term, vespo_weight, REIN_PER_GENERATION, .clips = false},
 };
 
 const rein_loss_class *rein_loss_class_of(rein_loss_type type) {

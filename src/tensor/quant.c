@@ -65,6 +65,6 @@ void rein_quantize(void *dst, rein_dtype dtype, const float *src, int64_t n) {
         for (int64_t i = 0; i < n; i += REIN_UNIT) quantize_q8_0(block + i / REIN_UNIT * 34, src + i);
         break;
     default:
-        REIN_ASSERT(!"no dtype that is written");
+        REIN_ASSERT(false && "no dtype that is written");
     }
 }
