@@ -15,7 +15,7 @@ typedef struct values {
 } values;
 
 static const rein_option options[] = {
-    {"model", REIN_OPT_STRING, offsetof(values, model), NULL, 0, 0, NULL, "model directory, checkpoint or run", "DIR"},
+    {"model", REIN_OPT_STRING, offsetof(values, model), NULL, 0, 0, NULL, "model directory, GGUF file, checkpoint or run", "MODEL"},
     {"system", REIN_OPT_STRING, offsetof(values, system), NULL, 0, 0, NULL, "the system's message", "TEXT"},
     {"kwargs", REIN_OPT_STRING, offsetof(values, kwargs), NULL, 0, 0, NULL,
      "further variables of the chat template, e.g. {\"enable_thinking\":false}", "JSON"},
@@ -220,7 +220,7 @@ static rein_status prepare(chat *c, const rein_chat_template *t) {
 static rein_status chat_with(const rein_cli *cli, const values *v, const rein_cli_model *m) {
     rein_chat_template *t;
     if (!m->tokenizer) return rein_fail(REIN_ERR_USAGE, "this model has no tokenizer.json; chat needs one");
-    REIN_TRY(rein_chat_template_load(&t, m->dir));
+    REIN_TRY(rein_cli_model_chat(&t, m));
     chat c = {.cli = cli, .v = v, .terminal = isatty(STDIN_FILENO), .s = {.m = m, .t = t, .system = v->system}};
     rein_status status = prepare(&c, t);
     if (status == REIN_OK) status = converse(&c);

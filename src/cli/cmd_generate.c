@@ -16,7 +16,7 @@ typedef struct values {
 } values;
 
 static const rein_option options[] = {
-    {"model", REIN_OPT_STRING, offsetof(values, model), NULL, 0, 0, NULL, "model directory, checkpoint or run", "DIR"},
+    {"model", REIN_OPT_STRING, offsetof(values, model), NULL, 0, 0, NULL, "model directory, GGUF file, checkpoint or run", "MODEL"},
     {"adapter", REIN_OPT_STRING, offsetof(values, adapter), NULL, 0, 0, NULL, "adapter to put on the model", "DIR"},
     {"prompt", REIN_OPT_STRING, offsetof(values, prompt), NULL, 0, 0, NULL, "one prompt as text", "TEXT"},
     {"input", REIN_OPT_STRING, offsetof(values, input), NULL, 0, 0, NULL,

@@ -14,7 +14,7 @@ typedef struct values {
 } values;
 
 static const rein_option logprobs_options[] = {
-    {"model", REIN_OPT_STRING, offsetof(values, model), NULL, 0, 0, NULL, "model directory, checkpoint or run", "DIR"},
+    {"model", REIN_OPT_STRING, offsetof(values, model), NULL, 0, 0, NULL, "model directory, GGUF file, checkpoint or run", "MODEL"},
     {"adapter", REIN_OPT_STRING, offsetof(values, adapter), NULL, 0, 0, NULL, "adapter to put on the model", "DIR"},
     {"input", REIN_OPT_STRING, offsetof(values, input), NULL, 0, 0, NULL,
      "JSONL of {\"ids\":[..]} or {\"text\":str}, at least two tokens each", "FILE"},
@@ -23,7 +23,7 @@ static const rein_option logprobs_options[] = {
 };
 
 static const rein_option grad_options[] = {
-    {"model", REIN_OPT_STRING, offsetof(values, model), NULL, 0, 0, NULL, "model directory, checkpoint or run", "DIR"},
+    {"model", REIN_OPT_STRING, offsetof(values, model), NULL, 0, 0, NULL, "model directory, GGUF file, checkpoint or run", "MODEL"},
     {"adapter", REIN_OPT_STRING, offsetof(values, adapter), NULL, 0, 0, NULL, "adapter to put on the model", "DIR"},
     {"input", REIN_OPT_STRING, offsetof(values, input), NULL, 0, 0, NULL,
      "JSONL of {\"ids\":[..]} or {\"text\":str}, at least two tokens each", "FILE"},

@@ -49,7 +49,7 @@ const rein_option rein_train_rows[] = {
     {"chat_template_kwargs", REIN_OPT_STRING, offsetof(rein_train_args, chat_template_kwargs), NULL, 0, 0, NULL,
      "variables of the chat template, as {\"enable_thinking\": false}", "JSON"},
     {"model_name_or_path", REIN_OPT_STRING, offsetof(rein_train_args, model_name_or_path), NULL, 0, 0, NULL,
-     "model directory, checkpoint or run to start from", "DIR"},
+     "model directory, GGUF file, checkpoint or run to start from", "MODEL"},
     {"output_dir", REIN_OPT_STRING, offsetof(rein_train_args, output_dir), NULL, 0, 0, NULL,
      "run directory to create", "DIR"},
     {"config", REIN_OPT_STRING, offsetof(rein_train_args, config), NULL, 0, 0, NULL,
