@@ -10,12 +10,13 @@
 
 typedef struct values {
     const char *model, *system, *kwargs;
-    int64_t max_new_tokens, top_k, seed;
+    int64_t max_new_tokens, top_k, seed, max_length;
     double temperature, top_p, min_p, repetition;
 } values;
 
 static const rein_option options[] = {
     {"model", REIN_OPT_STRING, offsetof(values, model), NULL, 0, 0, NULL, "model directory, GGUF file, checkpoint or run", "MODEL"},
+    {"max_model_length", REIN_OPT_INT, offsetof(values, max_length), "0", 0, 4194304, NULL, REIN_CLI_MAX_LENGTH_HELP, NULL},
     {"system", REIN_OPT_STRING, offsetof(values, system), NULL, 0, 0, NULL, "the system's message", "TEXT"},
     {"kwargs", REIN_OPT_STRING, offsetof(values, kwargs), NULL, 0, 0, NULL,
      "further variables of the chat template, e.g. {\"enable_thinking\":false}", "JSON"},
@@ -239,7 +240,7 @@ static rein_status run(const rein_cli *cli, const rein_options *opts, const char
     rein_cli_model m;
     (void)words, (void)n_words;
     REIN_TRY(rein_cli_require(v->model, "model"));
-    REIN_TRY(rein_cli_model_open(&m, cli, v->model));
+    REIN_TRY(rein_cli_model_open(&m, cli, v->model, v->max_length));
     rein_status status = chat_with(cli, v, &m);
     rein_cli_model_close(&m);
     return status;

@@ -36,7 +36,7 @@ static rein_status run(const rein_cli *cli, const rein_options *opts, const char
     (void)opts, (void)n_words;
     if (rein_path_exists(words[2])) return rein_fail(REIN_ERR_USAGE, "'%s' is there already; name a new folder", words[2]);
     REIN_TRY_OUT(status, rein_path_format(&arena, &dir, "%s.tmp-%ld", words[2], (long)getpid()), out);
-    REIN_TRY_OUT(status, rein_cli_model_open_adapted(&m, cli, words[0], words[1], false), out);
+    REIN_TRY_OUT(status, rein_cli_model_open_adapted(&m, cli, words[0], words[1], 0, false), out);
     status = write_model(&m, dir);
     if (status == REIN_OK) status = rein_publish(dir, words[2]);
     if (status != REIN_OK && rein_remove_tree(dir) != REIN_OK) rein_log(REIN_LOG_WARN, "'%s' was left behind", dir);

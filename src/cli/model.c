@@ -39,8 +39,8 @@ out:
 }
 
 rein_status rein_cli_model_open_adapted(rein_cli_model *out, const rein_cli *cli, const char *path, const char *adapter,
-                                        bool trained) {
-    rein_model_options o = {.frozen = !trained};
+                                        int64_t max_pos, bool trained) {
+    rein_model_options o = {.max_pos = max_pos, .frozen = !trained};
     rein_status status;
     char *dir, *base;
     *out = (rein_cli_model){0};
@@ -60,8 +60,8 @@ fail:
     return status;
 }
 
-rein_status rein_cli_model_open(rein_cli_model *out, const rein_cli *cli, const char *path) {
-    return rein_cli_model_open_adapted(out, cli, path, NULL, false);
+rein_status rein_cli_model_open(rein_cli_model *out, const rein_cli *cli, const char *path, int64_t max_pos) {
+    return rein_cli_model_open_adapted(out, cli, path, NULL, max_pos, false);
 }
 
 void rein_cli_model_close(rein_cli_model *m) {

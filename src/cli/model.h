@@ -7,6 +7,9 @@
 #include "text/chat.h"
 #include "text/tokenizer.h"
 
+/** Of an option --max_model_length. */
+#define REIN_CLI_MAX_LENGTH_HELP "positions, for which dynamic rotary frequencies are made too; 0: the config's"
+
 typedef struct rein_cli_model {
     rein_device *dev;
     rein_model *model;
@@ -15,13 +18,14 @@ typedef struct rein_cli_model {
     rein_arena arena;
 } rein_cli_model;
 
-/** A model to compute with, not to train: its weights stay in the file. */
-REIN_NODISCARD rein_status rein_cli_model_open(rein_cli_model *out, const rein_cli *cli, const char *path);
+/** A model to compute with, not to train: its weights stay in the file. max_pos: as in rein_model_options. */
+REIN_NODISCARD rein_status rein_cli_model_open(rein_cli_model *out, const rein_cli *cli, const char *path,
+                                               int64_t max_pos);
 
 /** A model with an adapter on it (NULL: none). `trained`: what gradients are wanted of is trained, the adapter or, without
  *  one, the whole model. */
 REIN_NODISCARD rein_status rein_cli_model_open_adapted(rein_cli_model *out, const rein_cli *cli, const char *path,
-                                                       const char *adapter, bool trained);
+                                                       const char *adapter, int64_t max_pos, bool trained);
 void rein_cli_model_close(rein_cli_model *m);
 
 /** The model's chat template, caller owns; an error if it has none. */

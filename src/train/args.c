@@ -50,6 +50,8 @@ const rein_option rein_train_rows[] = {
      "variables of the chat template, as {\"enable_thinking\": false}", "JSON"},
     {"model_name_or_path", REIN_OPT_STRING, offsetof(rein_train_args, model_name_or_path), NULL, 0, 0, NULL,
      "model directory, GGUF file, checkpoint or run to start from", "MODEL"},
+    {"max_model_length", REIN_OPT_INT, offsetof(rein_train_args, max_model_length), "0", 0, 4194304, NULL,
+     "positions, for which dynamic rotary frequencies are made too; 0: the config's", NULL},
     {"output_dir", REIN_OPT_STRING, offsetof(rein_train_args, output_dir), NULL, 0, 0, NULL,
      "run directory to create", "DIR"},
     {"config", REIN_OPT_STRING, offsetof(rein_train_args, config), NULL, 0, 0, NULL,

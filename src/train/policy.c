@@ -127,6 +127,7 @@ rein_status rein_start_policy(rein_model **model, rein_tokenizer **tok, const re
         status = rein_fail(REIN_ERR_USAGE, "'%s' is an adapter: give use_peft to train it on, or merge it first", dir);
         goto out;
     }
+    o.max_pos = a->max_model_length;
     REIN_TRY_OUT(status, rein_start_model(model, tok, dir, dev, &o), out);
     if ((*model)->lora) (*model)->lora->config.dropout = a->lora_dropout;
 out:
@@ -134,12 +135,12 @@ out:
     return status;
 }
 
-static rein_status start_base(rein_model **model, rein_tokenizer **tok, const char *path, rein_device *dev) {
-    rein_model_options frozen = {.frozen = true};
+static rein_status start_base(rein_model **model, rein_tokenizer **tok, const rein_train_args *a, rein_device *dev) {
+    rein_model_options frozen = {.frozen = true, .max_pos = a->max_model_length};
     rein_arena arena = {0};
     char *dir;
     rein_status status;
-    REIN_TRY_OUT(status, rein_model_dir_resolve(&dir, &arena, path), out);
+    REIN_TRY_OUT(status, rein_model_dir_resolve(&dir, &arena, a->model_name_or_path), out);
     if (rein_peft_is_dir(dir)) REIN_TRY_OUT(status, rein_peft_base(&dir, &arena, dir), out);
     status = rein_start_model(model, tok, dir, dev, &frozen);
 out:
@@ -157,7 +158,7 @@ rein_status rein_start_chat(rein_prompt_chat *chat, const char *path, const rein
 }
 
 rein_status rein_start_reference(rein_model **model, const rein_train_args *a, rein_device *dev) {
-    rein_model_options frozen = {.frozen = true};
+    rein_model_options frozen = {.frozen = true, .max_pos = a->max_model_length};
     rein_tokenizer *tok = NULL;
     rein_status status;
     bool init = strcmp(a->ref_model, "init") == 0, base = strcmp(a->ref_model, "base") == 0;
@@ -167,7 +168,7 @@ rein_status rein_start_reference(rein_model **model, const rein_train_args *a, r
     if (init && a->use_peft)
         status = rein_start_policy(model, &tok, a, dev);
     else if (base)
-        status = start_base(model, &tok, a->model_name_or_path, dev);
+        status = start_base(model, &tok, a, dev);
     else
         status = rein_start_model(model, &tok, init ? a->model_name_or_path : a->ref_model, dev, &frozen);
     rein_tokenizer_destroy(tok);

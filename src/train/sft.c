@@ -51,7 +51,7 @@ static rein_status fresh_model(rein_model **model, rein_tokenizer **tok, const r
         return rein_fail(REIN_ERR_USAGE, "give --model_name_or_path, or --tokenizer for a model from scratch");
     REIN_TRY(rein_tokenizer_load(tok, a->tokenizer));
     REIN_TRY(fresh_config(&cfg, a, *tok));
-    REIN_TRY(rein_model_create(model, &cfg, dev, 0));
+    REIN_TRY(rein_model_create(model, &cfg, dev, a->max_model_length));
     rein_model_init(*model, (uint64_t)a->seed);
     return REIN_OK;
 }

@@ -12,6 +12,7 @@
 #include "optim/clip.h"
 #include "optim/schedule.h"
 #include "model/lora.h"
+#include "model/rope.h"
 #include "rein/version.h"
 #include "run/resolve.h"
 
@@ -280,6 +281,10 @@ rein_status rein_trainer_note(rein_trainer *t) {
     snprintf(text, sizeof text, "%lld", (long long)rein_model_count(t->model));
     REIN_TRY(rein_rundir_note(t->run, "rein.version", REIN_VERSION));
     REIN_TRY(rein_rundir_note(t->run, "model.parameters", text));
+    snprintf(text, sizeof text, "%lld", (long long)t->model->n_pos);
+    REIN_TRY(rein_rundir_note(t->run, "model.positions", text));
+    snprintf(text, sizeof text, "%.17g", rein_rope_base(&t->model->cfg, t->model->n_pos));
+    REIN_TRY(rein_rundir_note(t->run, "model.rope_base", text));
     if (t->model->lora) REIN_TRY(note_adapter(t));
     return rein_rundir_environment(t->run, t->dev->ops->name, t->dev->threads);
 }
