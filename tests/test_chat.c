@@ -2,6 +2,7 @@
 #include "base_check.h"
 
 #include "base/json.h"
+#include "io/model_text.h"
 #include "text/chat.h"
 
 #define GOLDEN "golden/template"
@@ -226,18 +227,18 @@ static void test_files(void **state) {
         "\"bos_token\":\"B\"}";
     rein_chat_template *t;
     (void)state;
-    assert_fails_with(REIN_ERR_IO, "neither chat_template.jinja nor", rein_chat_template_load(&t, *state));
+    assert_fails_with(REIN_ERR_IO, "neither chat_template.jinja nor", rein_model_text_need_chat(&t, *state, NULL));
     put_file(in_folder(state, "tokenizer_config.json"), named);
-    assert_ok(rein_chat_template_load(&t, *state));
+    assert_ok(rein_model_text_need_chat(&t, *state, NULL));
     assert_text(t, "[{}]", NULL, NULL, "DB");
     assert_text(t, "[{}]", "[]", NULL, "T");
     rein_chat_template_destroy(t);
     put_file(in_folder(state, "chat_template.jinja"), "F{{ bos_token }}");
-    assert_ok(rein_chat_template_load(&t, *state));
+    assert_ok(rein_model_text_need_chat(&t, *state, NULL));
     assert_text(t, "[{}]", "[]", NULL, "FB");
     rein_chat_template_destroy(t);
     put_file(in_folder(state, "chat_template.jinja"), "\n{% if %}");
-    assert_fails_with(REIN_ERR_FORMAT, ":2: expected an expression", rein_chat_template_load(&t, *state));
+    assert_fails_with(REIN_ERR_FORMAT, ":2: expected an expression", rein_model_text_need_chat(&t, *state, NULL));
 }
 
 static rein_status encode_once(const rein_tokenizer *tok, struct json_object *list) {

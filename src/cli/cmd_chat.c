@@ -10,12 +10,13 @@
 
 typedef struct values {
     const char *model, *system, *kwargs;
-    int64_t max_new_tokens, top_k, seed;
+    int64_t max_new_tokens, top_k, seed, max_length;
     double temperature, top_p, min_p, repetition;
 } values;
 
 static const rein_option options[] = {
-    {"model", REIN_OPT_STRING, offsetof(values, model), NULL, 0, 0, NULL, "model directory, checkpoint or run", "DIR"},
+    {"model", REIN_OPT_STRING, offsetof(values, model), NULL, 0, 0, NULL, "model directory, GGUF file, checkpoint or run", "MODEL"},
+    {"max_model_length", REIN_OPT_INT, offsetof(values, max_length), "0", 0, 4194304, NULL, REIN_CLI_MAX_LENGTH_HELP, NULL},
     {"system", REIN_OPT_STRING, offsetof(values, system), NULL, 0, 0, NULL, "the system's message", "TEXT"},
     {"kwargs", REIN_OPT_STRING, offsetof(values, kwargs), NULL, 0, 0, NULL,
      "further variables of the chat template, e.g. {\"enable_thinking\":false}", "JSON"},
@@ -245,7 +246,7 @@ static rein_status prepare(chat *c, const rein_chat_template *t) {
 static rein_status chat_with(const rein_cli *cli, const values *v, const rein_cli_model *m) {
     rein_chat_template *t;
     if (!m->tokenizer) return rein_fail(REIN_ERR_USAGE, "this model has no tokenizer.json; chat needs one");
-    REIN_TRY(rein_chat_template_load(&t, m->dir));
+    REIN_TRY(rein_cli_model_chat(&t, m));
     chat c = {.cli = cli, .v = v, .terminal = isatty(STDIN_FILENO), .s = {.m = m, .t = t, .system = v->system}};
     rein_status status = prepare(&c, t);
     if (status == REIN_OK) status = converse(&c);
@@ -265,7 +266,7 @@ static rein_status run(const rein_cli *cli, const rein_options *opts, const char
     rein_cli_model m;
     (void)words, (void)n_words;
     REIN_TRY(rein_cli_require(v->model, "model"));
-    REIN_TRY(rein_cli_model_open(&m, cli, v->model));
+    REIN_TRY(rein_cli_model_open(&m, cli, v->model, v->max_length));
     rein_status status = chat_with(cli, v, &m);
     rein_cli_model_close(&m);
     return status;

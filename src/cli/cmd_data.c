@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "cli/control_cli.h"
+#include "cli/model.h"
 #include "env/control/dataset.h"
 #include "env/dataset/arithmetic.h"
 #include "io/audit.h"
@@ -140,7 +141,7 @@ typedef struct audit_values {
 
 static const rein_option audit_rows[] = {
     {"tokenizer", REIN_OPT_STRING, offsetof(audit_values, tokenizer), NULL, 0, 0, NULL,
-     "count tokens with it: a model folder (its chat template is used) or a tokenizer.json", "PATH"},
+     "count tokens with it: a model (its chat template is used) or a tokenizer.json", "PATH"},
     {"max_length", REIN_OPT_INT, offsetof(audit_values, max_length), "1024", 2, 1048576, NULL,
      "with a tokenizer: tokens of a row", NULL},
 };
@@ -187,13 +188,10 @@ static int64_t put_audit(rein_str *out, const rein_audit *r, const rein_data_rep
     return faults;
 }
 
-/* The tokenizer that counts tokens, and the chat template of a model folder that has one. */
+/* The tokenizer that counts tokens, and the chat template of a model that has one. */
 static rein_status load_counter(rein_tokenizer **tok, rein_chat_template **chat, const char *path) {
     if (!path) return REIN_OK;
-    REIN_TRY(rein_tokenizer_load(tok, path));
-    if (!rein_path_is_dir(path)) return REIN_OK;
-    rein_status status = rein_chat_template_load(chat, path);
-    return status == REIN_ERR_IO ? REIN_OK : status; /* a model without a template */
+    return ends_with(path, ".json") ? rein_tokenizer_load(tok, path) : rein_cli_tokenizer_open(tok, chat, path);
 }
 
 static rein_status audit_files(rein_audit *out, rein_data_report *labels, const char *const files[2],

@@ -10,17 +10,18 @@
 
 typedef struct values {
     const char *model, *adapter, *prompt, *input, *stop, *stop_ids, *bad_words, *logit_bias, *suppress, *regex, *json_schema;
-    int64_t max_new_tokens, min_new_tokens, min_length, top_k, no_repeat, seed, max_batch, samples;
+    int64_t max_new_tokens, min_new_tokens, min_length, top_k, no_repeat, seed, max_batch, samples, max_length;
     double temperature, top_p, min_p, typical_p, epsilon_cutoff, eta_cutoff, repetition, presence, frequency;
     bool ignore_eos, with_stop;
 } values;
 
 static const rein_option options[] = {
-    {"model", REIN_OPT_STRING, offsetof(values, model), NULL, 0, 0, NULL, "model directory, checkpoint or run", "DIR"},
+    {"model", REIN_OPT_STRING, offsetof(values, model), NULL, 0, 0, NULL, "model directory, GGUF file, checkpoint or run", "MODEL"},
     {"adapter", REIN_OPT_STRING, offsetof(values, adapter), NULL, 0, 0, NULL, "adapter to put on the model", "DIR"},
+    {"max_model_length", REIN_OPT_INT, offsetof(values, max_length), "0", 0, 4194304, NULL, REIN_CLI_MAX_LENGTH_HELP, NULL},
     {"prompt", REIN_OPT_STRING, offsetof(values, prompt), NULL, 0, 0, NULL, "one prompt as text", "TEXT"},
     {"input", REIN_OPT_STRING, offsetof(values, input), NULL, 0, 0, NULL,
-     "prompts: JSONL of {\"prompt\":str} or {\"ids\":[..]}", "FILE"},
+     "prompts: JSONL of {\"prompt\":str}, {\"messages\":[..],\"tools\":[..]} or {\"ids\":[..]}", "FILE"},
     {"max_new_tokens", REIN_OPT_INT, offsetof(values, max_new_tokens), "0", 0, 1 << 20, NULL,
      "longest completion; 0: 128, or what the model's positions leave", NULL},
     {"temperature", REIN_OPT_FLOAT, offsetof(values, temperature), "1", 0, 100, NULL, "0 is greedy", NULL},
@@ -66,7 +67,8 @@ static const rein_option options[] = {
 };
 
 typedef struct prompts {
-    const rein_tokenizer *tokenizer;
+    const rein_cli_model *m;
+    rein_chat_template *chat; /* NULL until a row needs it */
     rein_ids *ids;
     int64_t n;
 } prompts;
@@ -79,16 +81,28 @@ static rein_status add(prompts *p, rein_ids **out) {
 
 static rein_status add_text(prompts *p, const char *text, size_t len) {
     rein_ids *ids;
-    if (!p->tokenizer)
+    if (!p->m->tokenizer)
         return rein_fail(REIN_ERR_USAGE, "this model has no tokenizer.json; give prompts as {\"ids\":[..]}");
     REIN_TRY(add(p, &ids));
-    return rein_tokenizer_encode(p->tokenizer, text, len, ids);
+    return rein_tokenizer_encode(p->m->tokenizer, text, len, ids);
 }
 
 static rein_status add_ids(prompts *p, struct json_object *array) {
     rein_ids *ids;
     REIN_TRY(add(p, &ids));
     return rein_cli_ids(ids, array);
+}
+
+/* A conversation up to the assistant's turn, as the model's template writes it. */
+static rein_status add_messages(prompts *p, struct json_object *row) {
+    struct json_object *messages, *tools = json_object_object_get(row, "tools"), *kwargs = json_object_object_get(row, "kwargs");
+    rein_str text = {0};
+    REIN_TRY(rein_json_array(&messages, row, "messages"));
+    if (!p->chat) REIN_TRY(rein_cli_model_chat(&p->chat, p->m));
+    rein_status status = rein_chat_render(&text, NULL, p->chat, messages, tools, true, kwargs);
+    if (status == REIN_OK) status = add_text(p, text.data ? text.data : "", text.len);
+    rein_str_deinit(&text);
+    return status;
 }
 
 static rein_status add_row(void *user, int64_t line, struct json_object *row) {
@@ -99,6 +113,7 @@ static rein_status add_row(void *user, int64_t line, struct json_object *row) {
         REIN_TRY(rein_json_array(&array, row, "ids"));
         return add_ids(p, array);
     }
+    if (rein_json_has(row, "messages")) return add_messages(p, row);
     const char *text;
     size_t len;
     REIN_TRY(rein_json_string(&text, &len, row, "prompt"));
@@ -237,12 +252,13 @@ static rein_status run(const rein_cli *cli, const rein_options *opts, const char
     if (!v->prompt == !v->input)
         return rein_fail(REIN_ERR_USAGE, "give the prompts by --prompt TEXT or by --input FILE.jsonl, one of the two");
     rein_cli_model m;
-    REIN_TRY(rein_cli_model_open_adapted(&m, cli, v->model, v->adapter, false));
-    prompts p = {.tokenizer = m.tokenizer};
+    REIN_TRY(rein_cli_model_open_adapted(&m, cli, v->model, v->adapter, v->max_length, false));
+    prompts p = {.m = &m};
     rein_status status = v->prompt ? add_text(&p, v->prompt, strlen(v->prompt)) : rein_jsonl_each(v->input, add_row, &p);
     if (status == REIN_OK) status = generate(cli, &m, &p, v);
     for (int64_t i = 0; i < p.n; i++) rein_ids_deinit(&p.ids[i]);
     rein_free(p.ids);
+    rein_chat_template_destroy(p.chat);
     rein_cli_model_close(&m);
     return status;
 }

@@ -9,13 +9,14 @@
 
 typedef struct values {
     const char *model, *adapter, *input, *out;
-    int64_t top;
+    int64_t top, max_length;
     double temperature;
 } values;
 
 static const rein_option logprobs_options[] = {
-    {"model", REIN_OPT_STRING, offsetof(values, model), NULL, 0, 0, NULL, "model directory, checkpoint or run", "DIR"},
+    {"model", REIN_OPT_STRING, offsetof(values, model), NULL, 0, 0, NULL, "model directory, GGUF file, checkpoint or run", "MODEL"},
     {"adapter", REIN_OPT_STRING, offsetof(values, adapter), NULL, 0, 0, NULL, "adapter to put on the model", "DIR"},
+    {"max_model_length", REIN_OPT_INT, offsetof(values, max_length), "0", 0, 4194304, NULL, REIN_CLI_MAX_LENGTH_HELP, NULL},
     {"input", REIN_OPT_STRING, offsetof(values, input), NULL, 0, 0, NULL,
      "JSONL of {\"ids\":[..]} or {\"text\":str}, at least two tokens each", "FILE"},
     {"top", REIN_OPT_INT, offsetof(values, top), "0", 0, 1 << 16, NULL, "also the K most probable tokens of each place", "K"},
@@ -23,8 +24,9 @@ static const rein_option logprobs_options[] = {
 };
 
 static const rein_option grad_options[] = {
-    {"model", REIN_OPT_STRING, offsetof(values, model), NULL, 0, 0, NULL, "model directory, checkpoint or run", "DIR"},
+    {"model", REIN_OPT_STRING, offsetof(values, model), NULL, 0, 0, NULL, "model directory, GGUF file, checkpoint or run", "MODEL"},
     {"adapter", REIN_OPT_STRING, offsetof(values, adapter), NULL, 0, 0, NULL, "adapter to put on the model", "DIR"},
+    {"max_model_length", REIN_OPT_INT, offsetof(values, max_length), "0", 0, 4194304, NULL, REIN_CLI_MAX_LENGTH_HELP, NULL},
     {"input", REIN_OPT_STRING, offsetof(values, input), NULL, 0, 0, NULL,
      "JSONL of {\"ids\":[..]} or {\"text\":str}, at least two tokens each", "FILE"},
     {"out", REIN_OPT_STRING, offsetof(values, out), NULL, 0, 0, NULL, "write the gradients, named as in the model's or the adapter's file",
@@ -70,7 +72,7 @@ out:
 static rein_status open_texts(texts *t, const rein_cli *cli, const values *v, float temperature, bool trained) {
     REIN_TRY(rein_cli_require(v->model, "model"));
     REIN_TRY(rein_cli_require(v->input, "input"));
-    REIN_TRY(rein_cli_model_open_adapted(&t->m, cli, v->model, v->adapter, trained));
+    REIN_TRY(rein_cli_model_open_adapted(&t->m, cli, v->model, v->adapter, v->max_length, trained));
     REIN_TRY(rein_jsonl_each(v->input, add_row, t));
     if (t->forest.n_span == 0) return rein_fail(REIN_ERR_FORMAT, "%s: no rows", v->input);
     REIN_TRY(rein_alloc(&t->logp, t->forest.n_tok, sizeof *t->logp));

@@ -5,27 +5,12 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "cli/model.h"
+#include "io/model_text.h"
 
-/* What a user of the model needs beside its weights, as the base has it. */
-static rein_status copy_texts(rein_source *from, const char *dir, rein_arena *arena) {
-    static const char *const files[] = {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-                                        "chat_template.jinja"};
-    for (size_t i = 0; i < REIN_COUNT(files); i++) {
-        const char *text;
-        size_t len;
-        char *path;
-        REIN_TRY(rein_source_text(from, files[i], &text, &len));
-        if (!text) continue;
-        REIN_TRY(rein_path_format(arena, &path, "%s/%s", dir, files[i]));
-        REIN_TRY(rein_file_write(path, text, len));
-    }
-    return REIN_OK;
-}
-
-static rein_status write_model(const rein_cli_model *m, const char *dir, rein_arena *arena) {
+static rein_status write_model(const rein_cli_model *m, const char *dir) {
     REIN_TRY(rein_mkdirs(dir));
     REIN_TRY(rein_model_merge(m->model, dir));
-    return copy_texts(m->model->source, dir, arena);
+    return rein_model_texts_copy(dir, rein_source_path(m->model->source));
 }
 
 static rein_status print_result(const rein_cli *cli, const char *dir, int64_t parameters) {
@@ -51,8 +36,8 @@ static rein_status run(const rein_cli *cli, const rein_options *opts, const char
     (void)opts, (void)n_words;
     if (rein_path_exists(words[2])) return rein_fail(REIN_ERR_USAGE, "'%s' is there already; name a new folder", words[2]);
     REIN_TRY_OUT(status, rein_path_format(&arena, &dir, "%s.tmp-%ld", words[2], (long)getpid()), out);
-    REIN_TRY_OUT(status, rein_cli_model_open_adapted(&m, cli, words[0], words[1], false), out);
-    status = write_model(&m, dir, &arena);
+    REIN_TRY_OUT(status, rein_cli_model_open_adapted(&m, cli, words[0], words[1], 0, false), out);
+    status = write_model(&m, dir);
     if (status == REIN_OK) status = rein_publish(dir, words[2]);
     if (status != REIN_OK && rein_remove_tree(dir) != REIN_OK) rein_log(REIN_LOG_WARN, "'%s' was left behind", dir);
     if (status == REIN_OK) status = print_result(cli, words[2], rein_model_count(m.model) - rein_model_trained(m.model));

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "cli/commands.h"
 #include "cli/model.h"
+#include "io/model_text.h"
 #include "run/resolve.h"
 #include "text/chat.h"
 
@@ -12,8 +13,8 @@ typedef struct values {
 } values;
 
 static const rein_option options[] = {
-    {"model", REIN_OPT_STRING, offsetof(values, model), NULL, 0, 0, NULL, "model directory that holds a chat template",
-     "DIR"},
+    {"model", REIN_OPT_STRING, offsetof(values, model), NULL, 0, 0, NULL,
+     "model (directory, GGUF file, checkpoint or run) that has a chat template", "MODEL"},
     {"template", REIN_OPT_STRING, offsetof(values, template), NULL, 0, 0, NULL,
      "a chat template as text, instead of --model; special tokens are given as kwargs then", "FILE"},
     {"input", REIN_OPT_STRING, offsetof(values, input), NULL, 0, 0, NULL,
@@ -75,7 +76,7 @@ static rein_status open_template(rein_chat_template **out, const values *v) {
     rein_status status = REIN_OK;
     if (v->model) {
         status = rein_model_dir_resolve(&dir, &arena, v->model);
-        if (status == REIN_OK) status = rein_chat_template_load(out, dir);
+        if (status == REIN_OK) status = rein_model_text_need_chat(out, dir, NULL);
     } else if (v->template) {
         status = rein_file_read(&text, v->template);
         if (status == REIN_OK)

@@ -4,7 +4,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "cli/cli.h"
+#include "cli/model.h"
 #include "text/tokenizer.h"
 
 /* ---- tokenize and detokenize ---- */
@@ -18,8 +18,8 @@ static const rein_option convert_options[] = {
     {.name = "model",
      .type = REIN_OPT_STRING,
      .offset = offsetof(convert_values, model),
-     .metavar = "DIR",
-     .help = "model directory that holds a tokenizer.json"},
+     .metavar = "MODEL",
+     .help = "model (directory, GGUF file, checkpoint or run) that has a tokenizer"},
     {.name = "tokenizer",
      .type = REIN_OPT_STRING,
      .offset = offsetof(convert_values, tokenizer),
@@ -107,9 +107,10 @@ static rein_status convert(const rein_cli *cli, const rein_options *opts, rein_j
     const convert_values *v = opts->values;
     conversion c = {.out = cli->out, .add_special = v->add_special};
     rein_status status;
-    if (!v->model == !v->tokenizer) return rein_fail(REIN_ERR_USAGE, "give either --model DIR or --tokenizer FILE");
+    if (!v->model == !v->tokenizer) return rein_fail(REIN_ERR_USAGE, "give either --model MODEL or --tokenizer FILE");
     if (!v->input) return rein_fail(REIN_ERR_USAGE, "give --input FILE.jsonl");
-    REIN_TRY_OUT(status, rein_tokenizer_load(&c.tok, v->tokenizer ? v->tokenizer : v->model), out);
+    status = v->model ? rein_cli_tokenizer_open(&c.tok, NULL, v->model) : rein_tokenizer_load(&c.tok, v->tokenizer);
+    if (status != REIN_OK) goto out;
     REIN_TRY_OUT(status, rein_encoder_create(&c.encoder, c.tok), out);
     REIN_TRY_OUT(status, rein_decoder_create(&c.decoder, c.tok, false), out);
     REIN_TRY_OUT(status, rein_jsonl_each(v->input, each, &c), out);

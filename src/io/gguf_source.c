@@ -41,6 +41,16 @@ static const struct {
     {"chat_template.jinja", has_chat_template, chat_template_text},
 };
 
+rein_status rein_gguf_text(rein_str *out, bool *found, const rein_gguf *g, const char *file) {
+    *found = false;
+    for (size_t i = 0; i < REIN_COUNT(files) && !*found; i++) {
+        if (strcmp(files[i].file, file) != 0 || !files[i].has(g)) continue;
+        *found = true;
+        REIN_TRY(files[i].make(out, g));
+    }
+    return REIN_OK;
+}
+
 struct rein_gguf_source {
     rein_gguf *file;
     const rein_gguf_arch *arch;

@@ -7,6 +7,9 @@
 
 typedef struct rein_gguf_source rein_gguf_source;
 
+/** One of Hugging Face's text files (source.h), made from the metadata and appended. *found: the file has what it takes. */
+REIN_NODISCARD rein_status rein_gguf_text(rein_str *out, bool *found, const rein_gguf *g, const char *file);
+
 /** Open and check a file: every tensor must have a Hugging Face name and a dtype of weights. */
 REIN_NODISCARD rein_status rein_gguf_source_open(rein_gguf_source **out, const char *path);
 void rein_gguf_source_close(rein_gguf_source *s);

@@ -6,23 +6,7 @@
 #include "base/file.h"
 #include "io/export.h"
 #include "io/internal.h"
-
-/* Taken over as they are. Of generation_config.json too: it may say more than config.json's ids. */
-static const char *const texts[] = {"generation_config.json", "tokenizer.json", "tokenizer_config.json",
-                                    "special_tokens_map.json", "chat_template.jinja"};
-
-static rein_status copy_texts(const char *dir, rein_source *s, rein_arena *arena) {
-    for (size_t i = 0; i < REIN_COUNT(texts); i++) {
-        const char *text;
-        size_t len;
-        char *path;
-        REIN_TRY(rein_source_text(s, texts[i], &text, &len));
-        if (!text) continue;
-        REIN_TRY(rein_path_format(arena, &path, "%s/%s", dir, texts[i]));
-        REIN_TRY(rein_file_write(path, text, len));
-    }
-    return REIN_OK;
-}
+#include "io/model_text.h"
 
 static rein_dtype stored_dtype(const rein_export_options *options, rein_dtype dtype) {
     if (!options->keep_dtype) return options->dtype;
@@ -53,13 +37,12 @@ static rein_status write_weights(const char *dir, const rein_source *s, const re
     return status;
 }
 
-static rein_status fill(const char *dir, const char *name, rein_source *s, const rein_export_options *options,
-                        rein_arena *arena) {
+static rein_status fill(const char *dir, const char *name, rein_source *s, const rein_export_options *options) {
     rein_model_config config = *rein_source_config(s);
     config.dtype = stored_dtype(options, config.dtype);
     REIN_TRY(rein_mkdirs(dir));
     REIN_TRY(rein_model_config_save(&config, dir));
-    REIN_TRY(copy_texts(dir, s, arena));
+    REIN_TRY(rein_model_texts_copy(dir, rein_source_path(s))); /* generation_config.json too: it may say more */
     REIN_TRY(write_weights(dir, s, options));
     return rein_model_card_write(dir, name, s, options->figures, options->n_figures);
 }
@@ -76,7 +59,7 @@ rein_status rein_export_hf(const char *dir, rein_source *s, const rein_export_op
     REIN_TRY_OUT(status, rein_path_format(&arena, &name, "%s", dir), out);
     for (size_t n = strlen(name); n > 1 && name[n - 1] == '/'; n--) name[n - 1] = '\0';
     REIN_TRY_OUT(status, rein_path_format(&arena, &temporary, "%s.tmp-%ld", name, (long)getpid()), out);
-    status = fill(temporary, name, s, options, &arena);
+    status = fill(temporary, name, s, options);
     if (status == REIN_OK) status = rein_publish(temporary, name);
     if (status != REIN_OK) {
         rein_status removed = rein_remove_tree(temporary);

@@ -243,3 +243,17 @@ out:
     rein_str_deinit(&text);
     return status;
 }
+
+rein_status rein_peft_base(char **base, rein_arena *arena, const char *dir) {
+    rein_lora_config config;
+    REIN_TRY(rein_peft_config_load(&config, arena, dir));
+    if (!config.base)
+        return rein_fail(REIN_ERR_FORMAT, "%s: adapter_config.json names no base_model_name_or_path; give the base as the "
+                         "model and this as its adapter", dir);
+    REIN_TRY(rein_path_format(arena, base, "%s", config.base));
+    if (rein_path_exists(*base)) return REIN_OK;
+    REIN_TRY(rein_path_format(arena, base, "%s/../%s", dir, config.base));
+    if (rein_path_exists(*base)) return REIN_OK;
+    return rein_fail(REIN_ERR_IO, "%s: its base '%s' is not here; give the base as the model and this as its adapter", dir,
+                     config.base);
+}

@@ -63,6 +63,9 @@ REIN_NODISCARD rein_status rein_peft_config_load(rein_lora_config *out, rein_are
 REIN_NODISCARD rein_status rein_peft_config_parse(rein_lora_config *out, rein_arena *arena, const char *name,
                                                   const char *text, size_t len);
 
+/** Path of the base that an adapter names, as it is or beside the adapter; REIN_ERR_IO if there is nothing. */
+REIN_NODISCARD rein_status rein_peft_base(char **base, rein_arena *arena, const char *dir);
+
 /** adapter_config.json text that PEFT loads, appended; same configuration, same bytes. */
 REIN_NODISCARD rein_status rein_peft_config_write(rein_str *out, const rein_lora_config *config);
 

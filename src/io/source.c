@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "io/gguf_source.h"
+#include "io/model_text.h"
 
 /* Of a GGUF file only path and `gguf` are set, of a directory all but `gguf`. */
 struct rein_source {
@@ -59,14 +60,14 @@ const struct rein_gguf *rein_source_gguf(const rein_source *s) {
 
 rein_status rein_source_text(rein_source *s, const char *file, const char **text, size_t *len) {
     rein_str content = {0};
-    char *path, *copy;
+    char *copy = NULL;
+    bool found;
     *text = NULL;
     *len = 0;
     if (s->gguf) return rein_gguf_source_text(s->gguf, file, text, len);
-    REIN_TRY(rein_path_format(&s->arena, &path, "%s/%s", s->path, file));
-    if (!rein_path_exists(path)) return REIN_OK;
-    rein_status status = rein_file_read(&content, path);
-    if (status == REIN_OK) status = rein_arena_strdup(&s->arena, &copy, content.data ? content.data : "", content.len);
+    rein_status status = rein_model_text_file(&content, &found, s->path, file);
+    if (status == REIN_OK && found)
+        status = rein_arena_strdup(&s->arena, &copy, content.data ? content.data : "", content.len);
     if (status == REIN_OK) {
         *text = copy;
         *len = content.len;

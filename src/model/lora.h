@@ -52,9 +52,6 @@ void rein_lora_destroy(rein_lora *lora);
 
 REIN_NODISCARD rein_status rein_lora_save(const rein_model *m, const char *dir);
 
-/** Path of the base that an adapter names; REIN_ERR_IO if there is no such model. */
-REIN_NODISCARD rein_status rein_lora_base(char **base, rein_arena *arena, const char *dir);
-
 /** Renew the packed copies and DoRA's norms. */
 void rein_lora_pack(rein_model *m);
 

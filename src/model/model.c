@@ -277,7 +277,7 @@ rein_status rein_model_load(rein_model **out, const char *path, rein_device *dev
     if (o.adapter || o.lora)
         return rein_fail(REIN_ERR_USAGE, "'%s' is an adapter; name its base as the model, or merge it first", path);
     o.adapter = path;
-    REIN_TRY_OUT(status, rein_lora_base(&base, &arena, path), out);
+    REIN_TRY_OUT(status, rein_peft_base(&base, &arena, path), out);
     status = load(out, base, dev, &o);
 out:
     rein_arena_deinit(&arena);

@@ -4,37 +4,7 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "io/source.h"
-
-/* Does tokenizer_config.json hold a template? */
-static rein_status config_has_template(bool *has, const char *config, size_t len) {
-    struct json_object *doc;
-    *has = false;
-    if (!config) return REIN_OK;
-    REIN_TRY(rein_json_parse(&doc, "tokenizer_config.json", config, len));
-    *has = rein_json_has(doc, "chat_template");
-    json_object_put(doc);
-    return REIN_OK;
-}
-
-/* The model's template, or NULL if it has none. */
-static rein_status load_template(rein_chat_template **out, const char *path) {
-    rein_source *source;
-    const char *text, *config;
-    size_t len, config_len;
-    bool inside;
-    rein_status status;
-    *out = NULL;
-    REIN_TRY(rein_source_open(&source, path));
-    REIN_TRY_OUT(status, rein_source_text(source, "chat_template.jinja", &text, &len), out);
-    REIN_TRY_OUT(status, rein_source_text(source, "tokenizer_config.json", &config, &config_len), out);
-    REIN_TRY_OUT(status, config_has_template(&inside, config, config_len), out);
-    if (text || inside)
-        REIN_TRY_OUT(status, rein_chat_template_create(out, path, text, len, config, config_len), out);
-out:
-    rein_source_close(source);
-    return status;
-}
+#include "io/model_text.h"
 
 rein_status rein_prompt_chat_open(rein_prompt_chat *out, const char *path, const rein_prompt_chat_args *args) {
     *out = (rein_prompt_chat){.system_prompt = args->system_prompt, .wrap = args->chat};
@@ -44,7 +14,7 @@ rein_status rein_prompt_chat_open(rein_prompt_chat *out, const char *path, const
         if (status != REIN_OK || !json_object_is_type(out->kwargs, json_type_object))
             status = rein_fail(REIN_ERR_USAGE, "chat_template_kwargs: '%s' is no JSON object", args->kwargs);
     }
-    if (status == REIN_OK) status = load_template(&out->format, path);
+    if (status == REIN_OK) status = rein_model_text_chat(&out->format, path, NULL);
     bool needed = args->chat || args->system_prompt || args->kwargs;
     if (status == REIN_OK && !out->format && needed)
         status = rein_fail(REIN_ERR_USAGE, "chat, system_prompt and chat_template_kwargs need a chat template, and '%s' has "

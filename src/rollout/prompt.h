@@ -24,7 +24,7 @@ typedef struct rein_prompt_chat_args {
 /**
  * Load what a model needs for conversations.
  *
- * @param path  the model, as io/source.h opens it; one without a template is no error unless the arguments ask for one.
+ * @param path  the model, as io/model_text.h opens it; one without a template is no error unless the arguments ask for one.
  * @return REIN_ERR_USAGE for kwargs that are no JSON object, or arguments that no template would read.
  */
 REIN_NODISCARD rein_status rein_prompt_chat_open(rein_prompt_chat *out, const char *path,

@@ -28,9 +28,6 @@ REIN_NODISCARD rein_status rein_chat_template_create(rein_chat_template **out, c
                                                      const char *template_text, size_t len,
                                                      const char *tokenizer_config, size_t config_len);
 
-/** As rein_chat_template_create, from chat_template.jinja and tokenizer_config.json of a folder. REIN_ERR_IO naming
- *  the files that are missing if the model has no template. */
-REIN_NODISCARD rein_status rein_chat_template_load(rein_chat_template **out, const char *model_dir);
 void rein_chat_template_destroy(rein_chat_template *t);
 /** Its eos_token, which ends the assistant's turns in most templates; borrowed, NULL if it has none. */
 const char *rein_chat_template_eos(const rein_chat_template *t);

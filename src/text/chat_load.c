@@ -1,7 +1,6 @@
 /* Chat templates from the files of a model; see chat.h. */
 #include <string.h>
 
-#include "base/file.h"
 #include "text/chat_impl.h"
 
 static const char *const token_names[] = {"bos_token", "eos_token", "unk_token", "sep_token",
@@ -73,34 +72,6 @@ rein_status rein_chat_template_create(rein_chat_template **out, const char *name
             rein_chat_template_destroy(t);
     }
     json_object_put(config);
-    return status;
-}
-
-static rein_status read_if_there(rein_str *out, rein_arena *arena, const char *dir, const char *file) {
-    char *path;
-    REIN_TRY(rein_path_format(arena, &path, "%s/%s", dir, file));
-    return rein_path_exists(path) ? rein_file_read(out, path) : REIN_OK;
-}
-
-static rein_status load(rein_chat_template **out, rein_arena *arena, const char *dir, rein_str *text,
-                        rein_str *config) {
-    REIN_TRY(read_if_there(text, arena, dir, "chat_template.jinja"));
-    REIN_TRY(read_if_there(config, arena, dir, "tokenizer_config.json"));
-    if (!text->data && !(config->data && strstr(config->data, "\"chat_template\"")))
-        return rein_fail(REIN_ERR_IO,
-                         "%s has no chat template: neither chat_template.jinja nor a 'chat_template' in "
-                         "tokenizer_config.json; give prompts as text or ids",
-                         dir);
-    return rein_chat_template_create(out, dir, text->data, text->len, config->data, config->len);
-}
-
-rein_status rein_chat_template_load(rein_chat_template **out, const char *model_dir) {
-    rein_arena arena = {0};
-    rein_str text = {0}, config = {0};
-    rein_status status = load(out, &arena, model_dir, &text, &config);
-    rein_str_deinit(&text);
-    rein_str_deinit(&config);
-    rein_arena_deinit(&arena);
     return status;
 }
 

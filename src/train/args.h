@@ -24,6 +24,7 @@ typedef struct rein_train_args {
     const char *dataset_name, *chat_template_kwargs;
     bool shuffle_dataset;
     const char *model_name_or_path, *output_dir, *config;
+    int64_t max_model_length;
     bool resume_from_checkpoint;
     /* adapters */
     bool use_peft, use_rslora, use_dora;
@@ -59,6 +60,6 @@ typedef struct rein_train_args {
 
 /** SFT reads the first REIN_SFT_ROWS rows, GRPO the REIN_GRPO_ROWS from REIN_GRPO_FIRST on. */
 extern const rein_option rein_train_rows[];
-enum { REIN_SFT_ROWS = 56, REIN_GRPO_FIRST = 16, REIN_GRPO_ROWS = 67 };
+enum { REIN_SFT_ROWS = 57, REIN_GRPO_FIRST = 16, REIN_GRPO_ROWS = 68 };
 
 #endif

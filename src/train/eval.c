@@ -6,7 +6,6 @@
 
 #include "env/open.h"
 #include "rollout/rollout.h"
-#include "run/resolve.h"
 #include "train/trainer.h"
 
 static rein_status list_tasks(rein_evaluation *e, const rein_env *env, const rein_eval_args *a) {
@@ -92,15 +91,6 @@ static rein_status answer_all(rein_evaluation *e, rein_policy_result *p, const r
     return status;
 }
 
-static rein_status open_chat(rein_prompt_chat *chat, const char *path, const rein_prompt_chat_args *args) {
-    rein_arena arena = {0};
-    char *dir;
-    rein_status status = rein_model_dir_resolve(&dir, &arena, path);
-    if (status == REIN_OK) status = rein_prompt_chat_open(chat, dir, args);
-    rein_arena_deinit(&arena);
-    return status;
-}
-
 static rein_status run_model(rein_evaluation *e, const rein_env *env, const rein_eval_args *a, int64_t which,
                              rein_device *dev, shown *s) {
     rein_model *model = NULL;
@@ -111,7 +101,7 @@ static rein_status run_model(rein_evaluation *e, const rein_env *env, const rein
     rein_model_options frozen = {.frozen = true};
     rein_status status;
     REIN_TRY_OUT(status, rein_start_model(&model, &tok, a->path[which], dev, &frozen), out);
-    REIN_TRY_OUT(status, open_chat(&chat, a->path[which], &a->chat), out);
+    REIN_TRY_OUT(status, rein_start_chat(&chat, a->path[which], &a->chat), out);
     REIN_TRY_OUT(status, add_policy(e, a->name[which], REIN_ROLE_MODEL, e->n_case * a->num_samples, &p), out);
     rein_model_hash(model, p->weights);
     REIN_TRY_OUT(status, same_model(e, p), out);

@@ -9,7 +9,6 @@
 #include "env/open.h"
 #include "rl/advantage.h"
 #include "rl/loss.h"
-#include "run/resolve.h"
 #include "train/group.h"
 #include "train/metrics.h"
 
@@ -87,12 +86,7 @@ static rein_status load_reference(grpo *g) {
 static rein_status load_chat(grpo *g) {
     const rein_train_args *a = g->t.args;
     const rein_prompt_chat_args args = {a->system_prompt, a->chat_template_kwargs, a->chat};
-    rein_arena arena = {0};
-    char *dir;
-    rein_status status = rein_model_dir_resolve(&dir, &arena, a->model_name_or_path);
-    if (status == REIN_OK) status = rein_prompt_chat_open(&g->chat, dir, &args);
-    rein_arena_deinit(&arena);
-    return status;
+    return rein_start_chat(&g->chat, a->model_name_or_path, &args);
 }
 
 static rein_status grpo_init(grpo *g, const rein_train_args *a, const rein_env *env, rein_device *dev,

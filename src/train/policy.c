@@ -3,15 +3,13 @@
 
 #include <string.h>
 
-#include "base/file.h"
+#include "io/model_text.h"
 #include "model/lora.h"
 #include "run/resolve.h"
 
-static rein_status load_tokenizer(rein_tokenizer **tok, const char *dir, const rein_model *model, rein_arena *arena) {
-    char *path;
-    REIN_TRY(rein_path_format(arena, &path, "%s/tokenizer.json", dir));
-    bool base = model->lora && !rein_path_exists(path);
-    return rein_tokenizer_load(tok, base ? rein_source_path(model->source) : dir);
+static rein_status load_tokenizer(rein_tokenizer **tok, const char *path, const rein_model *model) {
+    REIN_TRY(rein_model_text_tokenizer(tok, path, model->source ? rein_source_path(model->source) : NULL));
+    return *tok ? REIN_OK : rein_fail(REIN_ERR_IO, "'%s' has no tokenizer.json; text cannot become ids", path);
 }
 
 rein_status rein_start_model(rein_model **model, rein_tokenizer **tok, const char *path, rein_device *dev,
@@ -23,7 +21,7 @@ rein_status rein_start_model(rein_model **model, rein_tokenizer **tok, const cha
     *tok = NULL;
     REIN_TRY_OUT(status, rein_model_dir_resolve(&dir, &arena, path), out);
     REIN_TRY_OUT(status, rein_model_load(model, dir, dev, options), out);
-    REIN_TRY_OUT(status, load_tokenizer(tok, dir, *model, &arena), out);
+    REIN_TRY_OUT(status, load_tokenizer(tok, dir, *model), out);
 out:
     rein_arena_deinit(&arena);
     return status;
@@ -129,6 +127,7 @@ rein_status rein_start_policy(rein_model **model, rein_tokenizer **tok, const re
         status = rein_fail(REIN_ERR_USAGE, "'%s' is an adapter: give use_peft to train it on, or merge it first", dir);
         goto out;
     }
+    o.max_pos = a->max_model_length;
     REIN_TRY_OUT(status, rein_start_model(model, tok, dir, dev, &o), out);
     if ((*model)->lora) (*model)->lora->config.dropout = a->lora_dropout;
 out:
@@ -136,21 +135,30 @@ out:
     return status;
 }
 
-static rein_status start_base(rein_model **model, rein_tokenizer **tok, const char *path, rein_device *dev) {
-    rein_model_options frozen = {.frozen = true};
+static rein_status start_base(rein_model **model, rein_tokenizer **tok, const rein_train_args *a, rein_device *dev) {
+    rein_model_options frozen = {.frozen = true, .max_pos = a->max_model_length};
     rein_arena arena = {0};
     char *dir;
     rein_status status;
-    REIN_TRY_OUT(status, rein_model_dir_resolve(&dir, &arena, path), out);
-    if (rein_peft_is_dir(dir)) REIN_TRY_OUT(status, rein_lora_base(&dir, &arena, dir), out);
+    REIN_TRY_OUT(status, rein_model_dir_resolve(&dir, &arena, a->model_name_or_path), out);
+    if (rein_peft_is_dir(dir)) REIN_TRY_OUT(status, rein_peft_base(&dir, &arena, dir), out);
     status = rein_start_model(model, tok, dir, dev, &frozen);
 out:
     rein_arena_deinit(&arena);
     return status;
 }
 
+rein_status rein_start_chat(rein_prompt_chat *chat, const char *path, const rein_prompt_chat_args *args) {
+    rein_arena arena = {0};
+    char *dir;
+    rein_status status = rein_model_dir_resolve(&dir, &arena, path);
+    if (status == REIN_OK) status = rein_prompt_chat_open(chat, dir, args);
+    rein_arena_deinit(&arena);
+    return status;
+}
+
 rein_status rein_start_reference(rein_model **model, const rein_train_args *a, rein_device *dev) {
-    rein_model_options frozen = {.frozen = true};
+    rein_model_options frozen = {.frozen = true, .max_pos = a->max_model_length};
     rein_tokenizer *tok = NULL;
     rein_status status;
     bool init = strcmp(a->ref_model, "init") == 0, base = strcmp(a->ref_model, "base") == 0;
@@ -160,7 +168,7 @@ rein_status rein_start_reference(rein_model **model, const rein_train_args *a, r
     if (init && a->use_peft)
         status = rein_start_policy(model, &tok, a, dev);
     else if (base)
-        status = start_base(model, &tok, a->model_name_or_path, dev);
+        status = start_base(model, &tok, a, dev);
     else
         status = rein_start_model(model, &tok, init ? a->model_name_or_path : a->ref_model, dev, &frozen);
     rein_tokenizer_destroy(tok);

@@ -3,6 +3,7 @@
 #define REIN_TRAIN_POLICY_H
 
 #include "model/model.h"
+#include "rollout/prompt.h"
 #include "text/tokenizer.h"
 #include "train/args.h"
 
@@ -14,6 +15,9 @@
  */
 REIN_NODISCARD rein_status rein_start_model(rein_model **model, rein_tokenizer **tok, const char *path, rein_device *dev,
                                             const rein_model_options *options);
+
+/** What the model's conversations need, as rein_prompt_chat_open; `path` as in rein_start_model. */
+REIN_NODISCARD rein_status rein_start_chat(rein_prompt_chat *chat, const char *path, const rein_prompt_chat_args *args);
 
 /** model_name_or_path as the options say: trained whole, or (use_peft) frozen below a new adapter or the one that is named.
  *  REIN_ERR_USAGE for an adapter option that nothing would read. */

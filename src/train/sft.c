@@ -8,8 +8,6 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/sum.h"
-#include "rollout/prompt.h"
-#include "run/resolve.h"
 #include "train/dataset.h"
 
 typedef struct sft {
@@ -53,7 +51,7 @@ static rein_status fresh_model(rein_model **model, rein_tokenizer **tok, const r
         return rein_fail(REIN_ERR_USAGE, "give --model_name_or_path, or --tokenizer for a model from scratch");
     REIN_TRY(rein_tokenizer_load(tok, a->tokenizer));
     REIN_TRY(fresh_config(&cfg, a, *tok));
-    REIN_TRY(rein_model_create(model, &cfg, dev, 0));
+    REIN_TRY(rein_model_create(model, &cfg, dev, a->max_model_length));
     rein_model_init(*model, (uint64_t)a->seed);
     return REIN_OK;
 }
@@ -76,15 +74,10 @@ static void sft_deinit(sft *s) {
 static rein_status load_chat(sft *s) {
     const rein_train_args *a = s->t.args;
     const rein_prompt_chat_args args = {.kwargs = a->chat_template_kwargs};
-    rein_arena arena = {0};
-    char *dir;
     if (!a->model_name_or_path && !a->chat_template_kwargs) return REIN_OK;
     if (!a->model_name_or_path)
         return rein_fail(REIN_ERR_USAGE, "chat_template_kwargs is given, and a model from scratch has no chat template");
-    rein_status status = rein_model_dir_resolve(&dir, &arena, a->model_name_or_path);
-    if (status == REIN_OK) status = rein_prompt_chat_open(&s->chat, dir, &args);
-    rein_arena_deinit(&arena);
-    return status;
+    return rein_start_chat(&s->chat, a->model_name_or_path, &args);
 }
 
 static rein_status load_data(sft *s) {

@@ -12,7 +12,19 @@
 #include "optim/clip.h"
 #include "optim/schedule.h"
 #include "model/lora.h"
+#include "model/rope.h"
 #include "rein/version.h"
+#include "run/resolve.h"
+
+static rein_status read_texts(rein_trainer *t) {
+    rein_arena arena = {0};
+    char *dir;
+    if (!t->args->model_name_or_path) return REIN_OK;
+    rein_status status = rein_model_dir_resolve(&dir, &arena, t->args->model_name_or_path);
+    if (status == REIN_OK) status = rein_model_texts_read(&t->texts, dir, NULL);
+    rein_arena_deinit(&arena);
+    return status;
+}
 
 rein_status rein_trainer_init(rein_trainer *t, const rein_train_args *args, rein_device *dev, rein_model *model,
                               rein_tokenizer *tokenizer, const rein_train_watch *watch) {
@@ -23,6 +35,7 @@ rein_status rein_trainer_init(rein_trainer *t, const rein_train_args *args, rein
     if (args->log_params_changed) REIN_TRY_OUT(status, rein_alloc(&t->before, model->n_float, sizeof(float)), fail);
     REIN_TRY_OUT(status, rein_grads_init(&t->grads, model), fail);
     REIN_TRY_OUT(status, rein_leaf_init(&t->leaf, model), fail);
+    REIN_TRY_OUT(status, read_texts(t), fail);
     return REIN_OK;
 fail:
     rein_trainer_deinit(t);
@@ -38,6 +51,7 @@ void rein_trainer_deinit(rein_trainer *t) {
     rein_free(t->before);
     rein_model_destroy(t->model);
     rein_tokenizer_destroy(t->tokenizer);
+    rein_model_texts_deinit(&t->texts);
     *t = (rein_trainer){0};
 }
 
@@ -130,7 +144,8 @@ static rein_status write_checkpoint(rein_trainer *t, const char *dir, rein_arena
     REIN_TRY(rein_params_write(t->model, t->m, path));
     REIN_TRY(rein_path_format(arena, &path, "%s/optimizer_v.safetensors", dir));
     REIN_TRY(rein_params_write(t->model, t->v, path));
-    if (t->tokenizer) {
+    REIN_TRY(rein_model_texts_write(&t->texts, dir));
+    if (!t->args->model_name_or_path) { /* from scratch */
         REIN_TRY(rein_path_format(arena, &path, "%s/tokenizer.json", dir));
         REIN_TRY(rein_tokenizer_save(t->tokenizer, path));
     }
@@ -266,6 +281,10 @@ rein_status rein_trainer_note(rein_trainer *t) {
     snprintf(text, sizeof text, "%lld", (long long)rein_model_count(t->model));
     REIN_TRY(rein_rundir_note(t->run, "rein.version", REIN_VERSION));
     REIN_TRY(rein_rundir_note(t->run, "model.parameters", text));
+    snprintf(text, sizeof text, "%lld", (long long)t->model->n_pos);
+    REIN_TRY(rein_rundir_note(t->run, "model.positions", text));
+    snprintf(text, sizeof text, "%.17g", rein_rope_base(&t->model->cfg, t->model->n_pos));
+    REIN_TRY(rein_rundir_note(t->run, "model.rope_base", text));
     if (t->model->lora) REIN_TRY(note_adapter(t));
     return rein_rundir_environment(t->run, t->dev->ops->name, t->dev->threads);
 }

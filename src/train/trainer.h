@@ -8,6 +8,7 @@
 #define REIN_TRAIN_TRAINER_H
 
 #include "base/hash.h"
+#include "io/model_text.h"
 #include "model/leaf.h"
 #include "run/run.h"
 #include "text/tokenizer.h"
@@ -28,6 +29,7 @@ typedef struct rein_trainer {
     rein_device *dev;          /* borrowed */
     rein_model *model;
     rein_tokenizer *tokenizer;
+    rein_model_texts texts;    /* of the model that was started from: checkpoints have them too */
     float *m, *v;              /* moments, the model's layout */
     float *before;             /* weights before the update; NULL unless log_params_changed */
     rein_grads grads;
