@@ -168,8 +168,8 @@ expect 0 '^ab$' generate --regex 'abc' --stop '["zz","b"]' --include_stop_str_in
 expect 2 'stop: expected a text or a JSON list of texts' generate --stop '[1]'
 expect 0 '^[ab]$' generate --regex 'a|b|c' --bad_words '["c"]' --temperature 5 --num_samples 8
 expect 0 '' test "$(sort -u "$tmp/out" | wc -l)" -eq 2
-generate --temperature 0 --ignore_eos --max_new_tokens 8 --json >plain
-generate --temperature 0 --ignore_eos --max_new_tokens 8 --repetition_penalty 50 --presence_penalty 9 --json >penalised
+generate --temperature 0 --ignore_eos --max_new_tokens 8 --json >plain 2>/dev/null
+generate --temperature 0 --ignore_eos --max_new_tokens 8 --repetition_penalty 50 --presence_penalty 9 --json >penalised 2>/dev/null
 expect 1 '' cmp -s plain penalised
 expect 2 'top_p' generate --top_p 1.5
 expect 2 'repetition_penalty' generate --repetition_penalty 0
@@ -258,8 +258,8 @@ expect 0 . generate --adapter lora/checkpoint-3
 expect 0 . "$rein" merge sft lora/checkpoint-3 merged
 expect 2 'merged.*is there already' "$rein" merge sft lora/checkpoint-3 merged
 expect 1 'nowhere' "$rein" merge sft nowhere other
-"$rein" generate --model merged --prompt position= --temperature 0 --regex '[0-9]{4}' >before
-generate --adapter lora/checkpoint-3 --temperature 0 --regex '[0-9]{4}' >after
+"$rein" generate --model merged --prompt position= --temperature 0 --regex '[0-9]{4}' >before 2>/dev/null
+generate --adapter lora/checkpoint-3 --temperature 0 --regex '[0-9]{4}' >after 2>/dev/null
 expect 0 '^[0-9][0-9][0-9][0-9]$' cat before
 expect 0 '' cmp before after
 rewarded() {
