@@ -149,7 +149,8 @@ static rein_status generate(rein_str *out, const rein_arithmetic_config *c, uint
     problem p = {0};
     const bool held_out = split == REIN_SPLIT_EVAL;
     int64_t rows = 0;
-    for (uint64_t at = 0; rows < n && at < (uint64_t)(n + 100) * TRIES; at++) {
+    uint64_t last = 0; /* draw that found the newest row */
+    for (uint64_t at = 0; rows < n && at - last < (uint64_t)(rows + 100) * TRIES; at++) {
         char hex[REIN_XXH_HEX];
         dice d = {.seed = seed, .at = at};
         if (!make(&p, c, &d) || p.text.failed) continue;
@@ -158,6 +159,7 @@ static rein_status generate(rein_str *out, const rein_arithmetic_config *c, uint
         if ((key[1] % HELD_OUT == 0) != held_out || !enter(s, key)) continue;
         put_row(out, &p, (rein_arithmetic_style)c->style);
         rows++;
+        last = at;
     }
     rein_status status = rein_str_check(&p.text);
     rein_str_deinit(&p.text);
