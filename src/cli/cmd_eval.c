@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "cli/commands.h"
+#include "cli/model.h"
 #include "cli/progress.h"
 #include "rl/stats.h"
 #include "train/eval.h"
@@ -13,7 +14,7 @@ enum { MAX_MODELS = 16, MAX_TEMPERATURES = 8 };
 typedef struct values {
     const char *env, *output_dir, *temperature, *against, *system_prompt, *chat_template_kwargs;
     bool chat;
-    int64_t cases, num_samples, max_new_tokens, seed, batch;
+    int64_t cases, num_samples, max_new_tokens, max_model_length, seed, batch;
     int split;
 } values;
 
@@ -26,6 +27,8 @@ static const rein_option options[] = {
     {"temperature", REIN_OPT_STRING, offsetof(values, temperature), "0", 0, 0, NULL,
      "of sampling, 0 is greedy; several as 0,1 make one evaluation each", "T,T..."},
     {"max_new_tokens", REIN_OPT_INT, offsetof(values, max_new_tokens), "512", 1, 1 << 20, NULL, "longest answer", NULL},
+    {"max_model_length", REIN_OPT_INT, offsetof(values, max_model_length), "0", 0, 4194304, NULL,
+     REIN_CLI_MAX_LENGTH_HELP, NULL},
     {"seed", REIN_OPT_INT, offsetof(values, seed), "42", 0, 9007199254740992, NULL, "of cases and draws", NULL},
     {"batch", REIN_OPT_INT, offsetof(values, batch), "256", 1, 1 << 16, NULL,
      "answers decoded together; never changes a result", NULL},
@@ -280,7 +283,8 @@ static rein_status evaluate(const rein_cli *cli, const rein_options *opts, const
         rein_eval_args a = {.env = v->env, .name = m->name, .path = m->path, .n_model = m->n,
                             .split = v->split == 0 ? REIN_SPLIT_EVAL : REIN_SPLIT_FIXED, .cases = v->cases,
                             .num_samples = temperature[i] == 0 ? 1 : v->num_samples,
-                            .max_new_tokens = v->max_new_tokens, .batch = v->batch, .seed = (uint64_t)v->seed,
+                            .max_new_tokens = v->max_new_tokens, .batch = v->batch,
+                            .max_model_length = v->max_model_length, .seed = (uint64_t)v->seed,
                             .temperature = temperature[i],
                             .chat = {v->system_prompt, v->chat_template_kwargs, v->chat}};
         rein_progress_begin("eval", i, n);

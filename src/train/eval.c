@@ -98,7 +98,7 @@ static rein_status run_model(rein_evaluation *e, const rein_env *env, const rein
     rein_policy_result *p;
     rein_prompt_chat chat = {0};
     int32_t eos[REIN_MAX_EOS];
-    rein_model_options frozen = {.frozen = true};
+    rein_model_options frozen = {.frozen = true, .max_pos = a->max_model_length};
     rein_status status;
     REIN_TRY_OUT(status, rein_start_model(&model, &tok, a->path[which], dev, &frozen), out);
     REIN_TRY_OUT(status, rein_start_chat(&chat, a->path[which], &a->chat), out);

@@ -20,6 +20,7 @@ typedef struct rein_eval_args {
     int64_t n_model;
     rein_split split;           /* REIN_SPLIT_EVAL or REIN_SPLIT_FIXED */
     int64_t cases, num_samples, max_new_tokens, batch;
+    int64_t max_model_length;   /* rein_model_options.max_pos of every model */
     uint64_t seed;
     double temperature;         /* 0: greedy */
     rein_prompt_chat_args chat; /* prompts as conversations, see rollout/prompt.h */
