@@ -16,7 +16,7 @@ enum { MANY = 3000 };
 
 /* Reward of `n` answers "text i" to one row, by a shell command. */
 static rein_status run(double *out, const char *command, const char *row, int64_t n, double timeout) {
-    static char text[MANY][16];
+    static char text[MANY][32];
     static rein_reward_answer a[MANY];
     static const int32_t ids[2] = {5, 6};
     rein_rewards *r;
