@@ -24,12 +24,15 @@ static void use_decoder(const rein_tokenizer *tok, const rein_ids *ids) {
 }
 
 static void use(const rein_tokenizer *tok, const char *text, size_t len) {
+    rein_encoder *encoder;
     rein_ids ids = {0};
     rein_str back = {0};
-    if (rein_tokenizer_encode_special(tok, text, len, &ids) == REIN_OK) {
+    REIN_ASSERT(rein_encoder_create(&encoder, tok) == REIN_OK);
+    if (rein_encoder_encode(encoder, text, len, true, &ids) == REIN_OK) {
         REIN_ASSERT(rein_tokenizer_decode(tok, ids.data, ids.n, false, &back) == REIN_OK);
         use_decoder(tok, &ids);
     }
+    rein_encoder_destroy(encoder);
     rein_ids_deinit(&ids);
     rein_str_deinit(&back);
 }

@@ -1,4 +1,5 @@
 /* Conversations against transformers' apply_chat_template: golden/template; ids and masks; what must be refused. */
+#include "allocations.h"
 #include "base_check.h"
 
 #include "base/json.h"
@@ -241,12 +242,18 @@ static void test_files(void **state) {
     assert_fails_with(REIN_ERR_FORMAT, ":2: expected an expression", rein_model_text_need_chat(&t, *state, NULL));
 }
 
-static rein_status encode_once(const rein_tokenizer *tok, struct json_object *list) {
+typedef struct conversation {
+    rein_tokenizer *tok;
+    struct json_object *messages;
+} conversation;
+
+static rein_status encode_once(void *user) {
+    const conversation *c = user;
     rein_chat_template *t = NULL;
     rein_ids ids = {0};
     rein_str mask = {0};
     rein_status status = rein_chat_template_create(&t, "t", CHATML, sizeof CHATML - 1, NULL, 0);
-    if (status == REIN_OK) status = rein_chat_encode(&ids, &mask, t, tok, list, NULL, false, NULL);
+    if (status == REIN_OK) status = rein_chat_encode(&ids, &mask, t, c->tok, c->messages, NULL, false, NULL);
     rein_chat_template_destroy(t);
     rein_ids_deinit(&ids);
     rein_str_deinit(&mask);
@@ -254,20 +261,11 @@ static rein_status encode_once(const rein_tokenizer *tok, struct json_object *li
 }
 
 static void test_allocation_failures(void **state) {
-    rein_tokenizer *tok = chatml_tokenizer(true);
-    struct json_object *list = json(TURNS);
-    int64_t before = rein_alloc_count();
+    conversation c = {chatml_tokenizer(true), json(TURNS)};
     (void)state;
-    assert_ok(encode_once(tok, list));
-    int64_t n = rein_alloc_count() - before;
-    for (int64_t k = 1; k <= n; k++) {
-        rein_alloc_fail_after(k);
-        rein_status status = encode_once(tok, list);
-        rein_alloc_fail_after(0);
-        assert_int_equal(status, REIN_ERR_MEMORY);
-    }
-    json_object_put(list);
-    rein_tokenizer_destroy(tok);
+    refuse_each_allocation(encode_once, &c, 10);
+    json_object_put(c.messages);
+    rein_tokenizer_destroy(c.tok);
 }
 
 int main(void) {

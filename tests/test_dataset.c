@@ -228,7 +228,8 @@ static void held_out_prompts_are_not_trained_on(void **state) {
     (void)state;
     for (int i = 0; i < 400; i++) rein_str_printf(&rows, "{\"prompt\":\"%d\",\"answer\":%d}\n", i % 200, i);
     env = open_env("split.jsonl", rows.data, "reward_funcs=numeric_match,eval_fraction=0.25");
-    int64_t n = rein_dataset_rows(env);
+    int64_t n = 400;
+    while (env->cls->task(env, 1, REIN_SPLIT_EVAL, 400 - n, &task) == REIN_OK) n--;
     assert_in_range(n, 240, 360);
     for (int64_t i = 0; i < n; i++) {
         OK(env->cls->task(env, 1, REIN_SPLIT_TRAIN, i, &task));

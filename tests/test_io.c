@@ -7,9 +7,11 @@
 
 #include "base/file.h"
 #include "base/random.h"
+#include "allocations.h"
 #include "folder.h"
 #include "io/hf_config.h"
 #include "io/safetensors.h"
+#include "tensor/quant.h"
 
 /* ---- models written by transformers ---- */
 
@@ -256,26 +258,26 @@ static uint16_t nearest(float x, float (*widen)(uint16_t), uint16_t infinity) {
 
 static void test_half_precision(void **state) {
     (void)state;
-    assert_true(rein_f16_to_f32(0x3555) == 0x1.554p-2F);
-    assert_true(rein_f16_to_f32(0x0001) == 0x1p-24F);
-    assert_true(rein_f16_to_f32(0xfbff) == -65504.0F);
-    assert_true(rein_bf16_to_f32(0x3eab) == 0x1.56p-2F);
+    assert_true(rein_f16_value(0x3555) == 0x1.554p-2F);
+    assert_true(rein_f16_value(0x0001) == 0x1p-24F);
+    assert_true(rein_f16_value(0xfbff) == -65504.0F);
+    assert_true(rein_bf16_value(0x3eab) == 0x1.56p-2F);
     for (uint32_t bits = 0; bits < 65536; bits++) {
-        float half = rein_f16_to_f32((uint16_t)bits), brain = rein_bf16_to_f32((uint16_t)bits);
+        float half = rein_f16_value((uint16_t)bits), brain = rein_bf16_value((uint16_t)bits);
         if (isnan(half))
-            assert_true(isnan(rein_f16_to_f32(rein_f32_to_f16(half))));
+            assert_true(isnan(rein_f16_value(rein_f32_to_f16(half))));
         else
             assert_int_equal(rein_f32_to_f16(half), bits);
         if (isnan(brain))
-            assert_true(isnan(rein_bf16_to_f32(rein_f32_to_bf16(brain))));
+            assert_true(isnan(rein_bf16_value(rein_f32_to_bf16(brain))));
         else
             assert_int_equal(rein_f32_to_bf16(brain), bits);
     }
     const uint32_t low_nan = 0xff800001U; /* its payload is in the bits that are cut */
     float nan_value;
     memcpy(&nan_value, &low_nan, sizeof nan_value);
-    assert_true(isnan(rein_bf16_to_f32(rein_f32_to_bf16(nan_value))));
-    assert_true(isnan(rein_f16_to_f32(rein_f32_to_f16(nan_value))));
+    assert_true(isnan(rein_bf16_value(rein_f32_to_bf16(nan_value))));
+    assert_true(isnan(rein_f16_value(rein_f32_to_f16(nan_value))));
     for (uint32_t i = 0; i < 200000; i++) {
         uint32_t draw[4];
         float x;
@@ -285,8 +287,8 @@ static void test_half_precision(void **state) {
         if (i % 3 == 1) draw[0] &= ~0x7fffU;
         memcpy(&x, &draw[0], sizeof x);
         if (isnan(x)) continue;
-        assert_int_equal(rein_f32_to_f16(x), nearest(x, rein_f16_to_f32, 0x7c00));
-        assert_int_equal(rein_f32_to_bf16(x), nearest(x, rein_bf16_to_f32, 0x7f80));
+        assert_int_equal(rein_f32_to_f16(x), nearest(x, rein_f16_value, 0x7c00));
+        assert_int_equal(rein_f32_to_bf16(x), nearest(x, rein_bf16_value, 0x7f80));
     }
 }
 
@@ -724,9 +726,10 @@ static void test_generation_config(void **state) {
 
 /* ---- out of memory at every allocation ---- */
 
-static rein_status read_and_write(void) {
+static rein_status read_and_write(void *user) {
     rein_tensors *t;
     rein_model_config c;
+    (void)user;
     REIN_TRY(rein_model_config_load(&c, "golden/models/qwen2"));
     REIN_TRY(rein_model_config_save(&c, folder));
     REIN_TRY(rein_tensors_open(&t, "golden/models/qwen2"));
@@ -740,16 +743,7 @@ static rein_status read_and_write(void) {
 
 static void test_out_of_memory(void **state) {
     (void)state;
-    rein_status status = REIN_ERR_MEMORY;
-    int64_t n = 0;
-    while (status != REIN_OK) {
-        assert_true(++n < 1000);
-        rein_alloc_fail_after(n);
-        status = read_and_write();
-        if (status != REIN_OK) assert_int_equal(status, REIN_ERR_MEMORY);
-    }
-    rein_alloc_fail_after(0);
-    assert_true(n > 20);
+    refuse_each_allocation(read_and_write, NULL, 20);
 }
 
 int main(void) {

@@ -3,24 +3,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 #include <cmocka.h>
 #include <math.h>
 
+#include "tensor/bits.h"
 #include "tensor/mathf.h"
-
-static float float_of(uint32_t u) {
-    float x;
-    memcpy(&x, &u, sizeof x);
-    return x;
-}
-
-static uint32_t bits_of(float x) {
-    uint32_t u;
-    memcpy(&u, &x, sizeof u);
-    return u;
-}
 
 static const float exp_low = -0x1.5d589ep+6f, exp_high = 0x1.62e42ep+6f;
 
@@ -34,7 +22,7 @@ static double ulps(float got, double want) {
 static void check_exp(float x, double *worst) {
     float y = rein_expf(x);
     if (x < exp_low) {
-        assert_int_equal(bits_of(y), 0);
+        assert_int_equal(rein_bits_of(y), 0);
     } else if (x > exp_high) {
         assert_true(y == INFINITY);
     } else {
@@ -62,7 +50,7 @@ static void test_all_floats(void **state) {
     const uint32_t stride = 199; /* prime: every exponent and all low bits occur */
     double worst_exp = 0, worst_log = 0;
     for (uint64_t u = 0; u <= UINT32_MAX; u += stride) {
-        float x = float_of((uint32_t)u);
+        float x = rein_float_of((uint32_t)u);
         if (isnan(x)) continue;
         check_exp(x, &worst_exp);
         check_log(x, &worst_log);
@@ -79,7 +67,7 @@ static void test_edges(void **state) {
     double worst_exp = 0, worst_log = 0;
     for (size_t i = 0; i < sizeof edge / sizeof *edge; i++) {
         for (uint32_t step = 0; step <= 2000; step++) {
-            float x = float_of(bits_of(edge[i]) + step - 1000);
+            float x = rein_float_of(rein_bits_of(edge[i]) + step - 1000);
             if (isnan(x)) continue;
             check_exp(x, &worst_exp);
             check_log(x, &worst_log);
@@ -92,11 +80,11 @@ static void test_special(void **state) {
     (void)state;
     assert_true(rein_expf(0.0f) == 1 && rein_expf(-0.0f) == 1);
     assert_true(rein_expf(INFINITY) == INFINITY);
-    assert_int_equal(bits_of(rein_expf(-INFINITY)), 0);
-    assert_int_equal(bits_of(rein_expf(float_of(0xffc12345))), 0xffc12345); /* a NaN is returned as it is */
+    assert_int_equal(rein_bits_of(rein_expf(-INFINITY)), 0);
+    assert_int_equal(rein_bits_of(rein_expf(rein_float_of(0xffc12345))), 0xffc12345); /* a NaN is returned as it is */
     assert_true(rein_expf(exp_low) >= 0x1p-126f && rein_expf(nextafterf(exp_low, -100)) == 0);
     assert_true(isfinite(rein_expf(exp_high)) && rein_expf(nextafterf(exp_high, 100)) == INFINITY);
-    assert_int_equal(bits_of(rein_logf(1.0f)), 0);
+    assert_int_equal(rein_bits_of(rein_logf(1.0f)), 0);
     assert_true(rein_logf(0.0f) == -INFINITY && rein_logf(-0.0f) == -INFINITY);
     assert_true(isnan(rein_logf(-0x1p-149f)) && isnan(rein_logf(-INFINITY)) && isnan(rein_logf(NAN)));
     assert_true(fabsf(rein_logf(0x1p-149f) + 103.27893f) < 1e-5f); /* the smallest subnormal */
@@ -107,8 +95,8 @@ static void test_pinned(void **state) {
     (void)state;
     uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a over the results */
     for (int i = -4000; i <= 4000; i++) {
-        hash = (hash ^ bits_of(rein_expf((float)i * 0.021f))) * 0x100000001b3u;
-        hash = (hash ^ bits_of(rein_logf((float)(i + 4001) * 0.37f))) * 0x100000001b3u;
+        hash = (hash ^ rein_bits_of(rein_expf((float)i * 0.021f))) * 0x100000001b3u;
+        hash = (hash ^ rein_bits_of(rein_logf((float)(i + 4001) * 0.37f))) * 0x100000001b3u;
     }
     assert_int_equal(hash, 0x70c8d9957b080fb4u);
 }

@@ -184,11 +184,12 @@ static void test_adamw(void **state) {
 
 static void test_adamw_options(void **state) {
     (void)state;
-    rein_adamw_options opt = rein_adamw_options_default();
+    const rein_adamw_options usual = {.adam_beta1 = 0.9, .adam_beta2 = 0.999, .adam_epsilon = 1e-8};
+    rein_adamw_options opt = usual;
     assert_int_equal(rein_adamw_check(&opt), REIN_OK);
     opt.adam_beta2 = 0.99999999999; /* 1 in f32: the second moment would never move */
     assert_int_equal(rein_adamw_check(&opt), REIN_ERR_ARG);
-    opt = rein_adamw_options_default();
+    opt = usual;
     opt.weight_decay = NAN;
     assert_int_equal(rein_adamw_check(&opt), REIN_ERR_ARG);
 }

@@ -7,6 +7,7 @@
 
 #include "golden_json.h"
 #include "tensor/dtype.h"
+#include "tensor/quant.h"
 
 enum { MAX_BYTES = 1024, MAX_VALUES = 512 };
 
@@ -98,7 +99,7 @@ static void test_f16_values(void **state) {
     for (uint32_t bits = 0; bits < 1U << 15; bits++) {
         int exponent = (int)(bits >> 10);
         double want = exponent ? ldexp(1024.0 + (bits & 1023), exponent - 25) : ldexp((double)(bits & 1023), -24);
-        float got = rein_f16_to_f32((uint16_t)bits), minus = rein_f16_to_f32((uint16_t)(bits | 0x8000));
+        float got = rein_f16_value((uint16_t)bits), minus = rein_f16_value((uint16_t)(bits | 0x8000));
         if (exponent == 31 && (bits & 1023)) {
             assert_true(isnan(got) && isnan(minus) && signbit(minus));
             continue;

@@ -1,4 +1,5 @@
 /* Tokenizers against tokenizers (Rust): golden/tokenizer; and files, patterns and texts that must be refused. */
+#include "allocations.h"
 #include "base_check.h"
 
 #include "base/json.h"
@@ -244,11 +245,12 @@ static void test_damaged_files(void **state) {
         }
 }
 
-static rein_status load_and_use(void) {
+static rein_status load_and_use(void *user) {
     rein_tokenizer *tok = NULL;
     rein_ids ids = {0};
     rein_str text = {0};
     rein_status status;
+    (void)user;
     REIN_TRY_OUT(status, rein_tokenizer_parse(&tok, "small", small_file, sizeof small_file - 1), out);
     REIN_TRY_OUT(status, rein_tokenizer_encode(tok, "ab a<e> b", 9, &ids), out);
     REIN_TRY_OUT(status, rein_tokenizer_decode(tok, ids.data, ids.n, false, &text), out);
@@ -264,16 +266,8 @@ out:
 }
 
 static void test_allocation_failures(void **state) {
-    int64_t before = rein_alloc_count();
     (void)state;
-    assert_ok(load_and_use());
-    int64_t n = rein_alloc_count() - before;
-    for (int64_t k = 1; k <= n; k++) {
-        rein_alloc_fail_after(k);
-        rein_status status = load_and_use();
-        rein_alloc_fail_after(0);
-        assert_int_equal(status, REIN_ERR_MEMORY);
-    }
+    refuse_each_allocation(load_and_use, NULL, 10);
 }
 
 /* ---- patterns ---- */

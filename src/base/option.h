@@ -65,7 +65,6 @@ REIN_NODISCARD rein_status rein_options_load_yaml(rein_options *opts, const stru
 /** Effective values, in the table's order and without "config": YAML lines "name: value\n", which load again to the
  *  same values; a JSON object; a JSON Schema of the YAML file; help text. */
 void rein_options_write_yaml(const rein_options *opts, rein_str *out);
-void rein_options_write_json(const rein_options *opts, rein_str *out);
 void rein_options_write_schema(const rein_options *opts, const char *title, rein_str *out);
 void rein_options_write_help(const rein_option *rows, int64_t n_rows, rein_str *out);
 

@@ -95,20 +95,6 @@ void rein_options_write_yaml(const rein_options *opts, rein_str *out) {
     }
 }
 
-void rein_options_write_json(const rein_options *opts, rein_str *out) {
-    const char *separator = "{";
-    for (int64_t i = 0; i < opts->n_rows; i++) {
-        const rein_option *row = &opts->rows[i];
-        if (!is_written(row)) continue;
-        rein_str_puts(out, separator);
-        put_text(out, row->name);
-        rein_str_putc(out, ':');
-        put_value(out, row, load_value(opts, row));
-        separator = ",";
-    }
-    rein_str_puts(out, separator[0] == '{' ? "{}" : "}");
-}
-
 /* ---- JSON Schema ---- */
 
 static bool has_range(const rein_option *row) {

@@ -52,12 +52,6 @@ void rein_charset_finish(rein_charset *set, bool complement) {
     *set = other;
 }
 
-bool rein_charset_has(const rein_charset *set, int32_t c) {
-    for (int64_t i = 0; i < set->n; i++)
-        if (set->range[i][0] <= c && c <= set->range[i][1]) return true;
-    return false;
-}
-
 void rein_charset_deinit(rein_charset *set) {
     rein_free(set->range);
     *set = (rein_charset){0};

@@ -16,7 +16,6 @@ enum { REIN_CHAR_MAX = 0x10ffff };
 void rein_charset_add(rein_charset *set, int32_t lo, int32_t hi);
 /** Put the ranges in order; complement: turn the set into all other characters. */
 void rein_charset_finish(rein_charset *set, bool complement);
-bool rein_charset_has(const rein_charset *set, int32_t c);
 void rein_charset_deinit(rein_charset *set);
 
 /** One character of the set, which is finished, as UTF-8. */

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "io/gguf_format.h"
 #include "io/internal.h"
+#include "tensor/bits.h"
 
 static void put_number(rein_str *s, uint64_t value, int bytes) {
     for (int i = 0; i < bytes; i++) rein_str_putc(s, (char)(unsigned char)(value >> 8 * i));
@@ -15,12 +16,6 @@ static void put_number(rein_str *s, uint64_t value, int bytes) {
 static void put_text(rein_str *s, const char *text, size_t len) {
     put_number(s, len, 8);
     rein_str_append(s, text, len);
-}
-
-static uint32_t bits_of(float value) {
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
 }
 
 /* ---- metadata ---- */
@@ -40,7 +35,7 @@ void rein_gguf_put_u32(rein_gguf_meta *m, const char *key, uint32_t value) {
 
 void rein_gguf_put_f32(rein_gguf_meta *m, const char *key, float value) {
     put_key(m, key, REIN_GGUF_F32);
-    put_number(&m->bytes, bits_of(value), 4);
+    put_number(&m->bytes, rein_bits_of(value), 4);
 }
 
 void rein_gguf_put_f64(rein_gguf_meta *m, const char *key, double value) {
@@ -67,8 +62,6 @@ void rein_gguf_put_array(rein_gguf_meta *m, const char *key, rein_gguf_type type
 }
 
 void rein_gguf_add_i32(rein_gguf_meta *m, int32_t value) { put_number(&m->bytes, (uint32_t)value, 4); }
-
-void rein_gguf_add_f32(rein_gguf_meta *m, float value) { put_number(&m->bytes, bits_of(value), 4); }
 
 void rein_gguf_add_string(rein_gguf_meta *m, const char *text, size_t len) { put_text(&m->bytes, text, len); }
 

@@ -24,7 +24,6 @@ void rein_gguf_put_string(rein_gguf_meta *m, const char *key, const char *text, 
 /** Start an array; exactly n elements must follow, with the functions below. */
 void rein_gguf_put_array(rein_gguf_meta *m, const char *key, rein_gguf_type type, int64_t n);
 void rein_gguf_add_i32(rein_gguf_meta *m, int32_t value);
-void rein_gguf_add_f32(rein_gguf_meta *m, float value);
 void rein_gguf_add_string(rein_gguf_meta *m, const char *text, size_t len);
 
 /**

@@ -42,8 +42,6 @@ void rein_source_close(rein_source *s) {
 
 const char *rein_source_path(const rein_source *s) { return s->path; }
 
-const char *rein_source_format(const rein_source *s) { return s->gguf ? "gguf" : "hf"; }
-
 const rein_model_config *rein_source_config(const rein_source *s) {
     return s->gguf ? rein_gguf_source_config(s->gguf) : &s->config;
 }

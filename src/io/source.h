@@ -20,8 +20,6 @@ REIN_NODISCARD rein_status rein_source_open(rein_source **out, const char *path)
 void rein_source_close(rein_source *s);
 
 const char *rein_source_path(const rein_source *s);
-/** "hf" or "gguf". */
-const char *rein_source_format(const rein_source *s);
 const rein_model_config *rein_source_config(const rein_source *s);
 /** Path and size of the i-th file that holds weights, or NULL past the last. */
 const char *rein_source_file(const rein_source *s, int64_t i, int64_t *bytes);

@@ -197,12 +197,6 @@ void rein_model_init(rein_model *m, uint64_t seed) {
     rein_model_pack(m);
 }
 
-void rein_model_copy(rein_model *to, const rein_model *from) {
-    REIN_ASSERT(to->n_float == from->n_float);
-    memcpy(to->w, from->w, (size_t)to->n_float * sizeof(float));
-    rein_model_pack(to);
-}
-
 int64_t rein_model_trained(const rein_model *m) {
     int64_t n = 0;
     for (int64_t i = 0; i < m->n_param; i++) n += m->param[i].rows * m->param[i].cols;

@@ -123,9 +123,6 @@ REIN_NODISCARD rein_status rein_model_merge(const rein_model *model, const char 
 /** Renew the packed copies (and DoRA's norms) after trained weights changed. */
 void rein_model_pack(rein_model *model);
 
-/** Copy the trained weights of one model to another of the same configuration, and pack. */
-void rein_model_copy(rein_model *to, const rein_model *from);
-
 /** XXH3-128 over names, shapes and f32 values: of the network's tensors, in whatever type they are stored, then of the
  *  adapter's. */
 void rein_model_hash(const rein_model *model, char hex[REIN_XXH_HEX]);

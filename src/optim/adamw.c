@@ -5,10 +5,6 @@
 
 #include "base/math64.h"
 
-rein_adamw_options rein_adamw_options_default(void) {
-    return (rein_adamw_options){.adam_beta1 = 0.9, .adam_beta2 = 0.999, .adam_epsilon = 1e-8, .weight_decay = 0};
-}
-
 static bool is_beta(double beta) { return beta >= 0 && (float)beta < 1; }
 
 rein_status rein_adamw_check(const rein_adamw_options *opt) {

@@ -16,9 +16,6 @@ typedef struct rein_adamw_options {
     double adam_beta1, adam_beta2, adam_epsilon, weight_decay;
 } rein_adamw_options;
 
-/** 0.9, 0.999, 1e-8, 0. */
-rein_adamw_options rein_adamw_options_default(void);
-
 /** REIN_ERR_ARG unless 0 <= beta < 1, epsilon > 0, weight_decay >= 0, all finite. */
 REIN_NODISCARD rein_status rein_adamw_check(const rein_adamw_options *opt);
 

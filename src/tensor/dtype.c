@@ -38,29 +38,19 @@ int64_t rein_dtype_bytes(rein_dtype dtype, int64_t n) { return n / dtypes[dtype]
 
 bool rein_dtype_is_weight(rein_dtype dtype) { return dtype <= REIN_BF16 || dtype >= REIN_Q4_0; }
 
-static uint32_t bits_of(float x) {
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
-}
-
-float rein_bf16_to_f32(uint16_t bits) { return rein_bf16_value(bits); }
-
-float rein_f16_to_f32(uint16_t bits) { return rein_f16_value(bits); }
-
 uint16_t rein_f32_to_bf16(float x) {
-    uint32_t bits = bits_of(x);
+    uint32_t bits = rein_bits_of(x);
     if ((bits & 0x7fffffffU) > 0x7f800000U) return (uint16_t)(bits >> 16 | 0x40U); /* stays NaN: quiet bit set */
     return (uint16_t)((bits + 0x7fffU + (bits >> 16 & 1U)) >> 16);
 }
 
 uint16_t rein_f32_to_f16(float x) {
-    uint32_t bits = bits_of(x), magnitude = bits & 0x7fffffffU, sign = bits >> 16 & 0x8000U;
+    uint32_t bits = rein_bits_of(x), magnitude = bits & 0x7fffffffU, sign = bits >> 16 & 0x8000U;
     if (magnitude > 0x7f800000U) return (uint16_t)(sign | 0x7e00U | (magnitude >> 13 & 0x3ffU));
     if (magnitude >= 0x47800000U) return (uint16_t)(sign | 0x7c00U); /* 2^16 and more; below, rounding carries */
     if (magnitude < 0x38800000U) {
         /* below 2^-14: adding 0.5, whose last place is 2^-24, makes the FPU round to a multiple of the smallest f16 */
-        return (uint16_t)(sign | (bits_of(rein_float_of(magnitude) + 0.5F) - bits_of(0.5F)));
+        return (uint16_t)(sign | (rein_bits_of(rein_float_of(magnitude) + 0.5F) - rein_bits_of(0.5F)));
     }
     return (uint16_t)(sign | (magnitude - (112U << 23) + 0xfffU + (magnitude >> 13 & 1U)) >> 13);
 }

@@ -57,9 +57,7 @@ void rein_dequantize(float *dst, rein_dtype dtype, const void *src, int64_t firs
 /** F32, F16, BF16 (to nearest, ties to even) or Q8_0 (as ggml's reference); n a multiple of the block. */
 void rein_quantize(void *dst, rein_dtype dtype, const float *src, int64_t n);
 
-/** Conversions of one element; to 16 bits: round to nearest, ties to even, NaN stays NaN, overflow is infinity. */
-float rein_f16_to_f32(uint16_t bits);
-float rein_bf16_to_f32(uint16_t bits);
+/** One element to 16 bits (back: quant.h): round to nearest, ties to even, NaN stays NaN, overflow is infinity. */
 uint16_t rein_f32_to_f16(float x);
 uint16_t rein_f32_to_bf16(float x);
 

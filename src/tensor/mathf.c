@@ -6,20 +6,8 @@
 #include "tensor/mathf.h"
 
 #include <math.h>
-#include <stdint.h>
-#include <string.h>
 
-static uint32_t bits_of(float x) {
-    uint32_t u;
-    memcpy(&u, &x, sizeof u);
-    return u;
-}
-
-static float float_of(uint32_t u) {
-    float x;
-    memcpy(&x, &u, sizeof x);
-    return x;
-}
+#include "tensor/bits.h"
 
 float rein_expf(float x) {
     const float magic = 12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer, kept in the low bits */
@@ -36,7 +24,7 @@ float rein_expf(float x) {
     p = fmaf(p, r * r, r);
     p = p + 1.0f;
     /* times 2^n: the low bits of t are n, and p is in (0.7, 1.42), so the sum of exponents cannot leave the format */
-    float y = float_of(bits_of(p) + (bits_of(t) << 23));
+    float y = rein_float_of(rein_bits_of(p) + (rein_bits_of(t) << 23));
     y = x < -0x1.5d589ep+6f ? 0.0f : y;
     y = x > 0x1.62e42ep+6f ? INFINITY : y;
     return x != x ? x : y;
@@ -46,9 +34,9 @@ float rein_logf(float x) {
     const uint32_t root_half = 0x3f3504f3; /* bits of sqrt(1/2): the mantissa is taken in [sqrt(1/2), sqrt(2)) */
     int tiny = x < 0x1p-126f;
     float scaled = tiny ? x * 0x1p+23f : x;
-    uint32_t u = bits_of(scaled) - root_half;
+    uint32_t u = rein_bits_of(scaled) - root_half;
     float e = (float)((int32_t)u >> 23) - (tiny ? 23.0f : 0.0f);
-    float f = float_of((u & 0x007fffff) + root_half) - 1.0f;
+    float f = rein_float_of((u & 0x007fffff) + root_half) - 1.0f;
     float z = f * f;
     float p = 7.0376836292e-2f;
     p = fmaf(p, f, -1.1514610310e-1f);

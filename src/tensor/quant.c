@@ -16,21 +16,8 @@ static void dequantize_units(float *dst, rein_dtype dtype, const void *src, int6
 }
 
 void rein_dequantize(float *dst, rein_dtype dtype, const void *src, int64_t first, int64_t n) {
-    const uint16_t *half = src;
     REIN_ASSERT(rein_dtype_is_weight(dtype));
-    switch (dtype) {
-    case REIN_F32:
-        memcpy(dst, (const float *)src + first, (size_t)n * sizeof *dst);
-        break;
-    case REIN_BF16:
-        for (int64_t i = 0; i < n; i++) dst[i] = rein_bf16_value(half[first + i]);
-        break;
-    case REIN_F16:
-        for (int64_t i = 0; i < n; i++) dst[i] = rein_f16_value(half[first + i]);
-        break;
-    default:
-        dequantize_units(dst, dtype, src, first, n);
-    }
+    if (!rein_plain_values(dst, dtype, src, first, n)) dequantize_units(dst, dtype, src, first, n);
 }
 
 /* d = largest magnitude / 127; q = x / d to nearest, ties away from zero. A block that is not finite, whose quotients

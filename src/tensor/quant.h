@@ -12,15 +12,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "tensor/bits.h"
 #include "tensor/dtype.h"
 
 enum { REIN_UNIT = 32 };
-
-static inline float rein_float_of(uint32_t bits) {
-    float x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
 
 static inline float rein_bf16_value(uint16_t bits) { return rein_float_of((uint32_t)bits << 16); }
 
@@ -38,6 +33,23 @@ static inline float rein_f16_at(const uint8_t *p) {
     uint16_t bits;
     memcpy(&bits, p, sizeof bits);
     return rein_f16_value(bits);
+}
+
+/** Elements [first, first + n) of a plain type's row; false, and nothing is done, for a quantised one. */
+static inline bool rein_plain_values(float *restrict dst, rein_dtype dtype, const void *src, int64_t first, int64_t n) {
+    const uint16_t *half = src;
+    switch (dtype) {
+    case REIN_F32:
+        memcpy(dst, (const float *)src + first, (size_t)n * sizeof *dst);
+        return true;
+    case REIN_BF16:
+        for (int64_t i = 0; i < n; i++) dst[i] = rein_bf16_value(half[first + i]);
+        return true;
+    case REIN_F16:
+        for (int64_t i = 0; i < n; i++) dst[i] = rein_f16_value(half[first + i]);
+        return true;
+    default: return false;
+    }
 }
 
 /* ---- blocks of 32 ---- */

@@ -55,17 +55,13 @@ REIN_NODISCARD rein_status rein_tokenizer_save(const rein_tokenizer *tok, const 
 REIN_NODISCARD rein_status rein_tokenizer_encode(const rein_tokenizer *tok, const char *text, size_t len,
                                                  rein_ids *out);
 
-/** As rein_tokenizer_encode, with add_special_tokens=True: the file's post-processor puts its tokens around. */
-REIN_NODISCARD rein_status rein_tokenizer_encode_special(const rein_tokenizer *tok, const char *text, size_t len,
-                                                         rein_ids *out);
-
 /** One per thread, for many texts with one tokenizer: remembers the ids of words that it has met. */
 typedef struct rein_encoder rein_encoder;
 
 /** Caller owns *out; `tok` must outlive it. */
 REIN_NODISCARD rein_status rein_encoder_create(rein_encoder **out, const rein_tokenizer *tok);
 void rein_encoder_destroy(rein_encoder *encoder);
-/** As rein_tokenizer_encode, or as rein_tokenizer_encode_special. */
+/** As rein_tokenizer_encode; add_special: the file's post-processor puts its tokens around. */
 REIN_NODISCARD rein_status rein_encoder_encode(rein_encoder *encoder, const char *text, size_t len, bool add_special,
                                                rein_ids *out);
 

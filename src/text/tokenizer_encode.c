@@ -163,19 +163,10 @@ void rein_encoder_destroy(rein_encoder *encoder) {
     rein_free(encoder);
 }
 
-static rein_status encode_once(const rein_tokenizer *tok, const char *text, size_t len, bool add_special,
-                               rein_ids *out) {
+rein_status rein_tokenizer_encode(const rein_tokenizer *tok, const char *text, size_t len, rein_ids *out) {
     rein_encoder *e;
     REIN_TRY(rein_encoder_create(&e, tok));
-    rein_status status = rein_encoder_encode(e, text, len, add_special, out);
+    rein_status status = rein_encoder_encode(e, text, len, false, out);
     rein_encoder_destroy(e);
     return status;
-}
-
-rein_status rein_tokenizer_encode(const rein_tokenizer *tok, const char *text, size_t len, rein_ids *out) {
-    return encode_once(tok, text, len, false, out);
-}
-
-rein_status rein_tokenizer_encode_special(const rein_tokenizer *tok, const char *text, size_t len, rein_ids *out) {
-    return encode_once(tok, text, len, true, out);
 }

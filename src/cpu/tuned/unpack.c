@@ -3,25 +3,9 @@
 
 #include "tensor/quant.h"
 
-static void unpack_units(float *dst, rein_dtype dtype, const void *src, int64_t first, int64_t n) {
-    for (int64_t i = 0; i < n; i += REIN_UNIT) rein_unit(dst + i, dtype, src, (first + i) / REIN_UNIT);
-}
-
 REIN_INLINE void unpack(float *dst, rein_dtype dtype, const void *src, int64_t first, int64_t n) {
-    const uint16_t *half = src;
-    switch (dtype) {
-    case REIN_F32:
-        memcpy(dst, (const float *)src + first, (size_t)n * sizeof *dst);
-        break;
-    case REIN_BF16:
-        for (int64_t i = 0; i < n; i++) dst[i] = rein_bf16_value(half[first + i]);
-        break;
-    case REIN_F16:
-        for (int64_t i = 0; i < n; i++) dst[i] = rein_f16_value(half[first + i]);
-        break;
-    default:
-        unpack_units(dst, dtype, src, first, n);
-    }
+    if (rein_plain_values(dst, dtype, src, first, n)) return;
+    for (int64_t i = 0; i < n; i += REIN_UNIT) rein_unit(dst + i, dtype, src, (first + i) / REIN_UNIT);
 }
 
 void REIN_ISA(rein_unpack_row)(float *dst, const rein_weight *w, int64_t row, int64_t first, int64_t n) {

@@ -7,8 +7,6 @@
 
 static const rein_system *const systems[] = {&rein_double_integrator, NULL};
 
-const rein_system *const *rein_systems(void) { return systems; }
-
 rein_status rein_system_find(const rein_system **out, const char *name) {
     rein_status status;
     rein_str known = {0};

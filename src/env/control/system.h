@@ -33,8 +33,6 @@ typedef struct rein_system {
     const char *explanation; /* dynamics in words, for the reasoning text */
 } rein_system;
 
-/** NULL-ended. */
-const rein_system *const *rein_systems(void);
 /** By name or alias; REIN_ERR_USAGE names the known ones. */
 REIN_NODISCARD rein_status rein_system_find(const rein_system **out, const char *name);
 

@@ -186,8 +186,6 @@ static rein_status dataset_create(rein_env **out, const void *config) {
     return status;
 }
 
-int64_t rein_dataset_rows(const rein_env *env) { return self(env)->part[REIN_SPLIT_TRAIN].n; }
-
 /* ---- tasks ---- */
 
 static int64_t dataset_fixed_count(const rein_env *env) {

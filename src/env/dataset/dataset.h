@@ -28,7 +28,4 @@ extern const rein_env_class rein_dataset_class;
  *  for any n. */
 int64_t rein_dataset_place(int64_t i, int64_t n, uint64_t seed, uint32_t epoch);
 
-/** Rows to train on. */
-int64_t rein_dataset_rows(const rein_env *env);
-
 #endif
