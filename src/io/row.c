@@ -126,6 +126,21 @@ void rein_row_deinit(rein_row *row) {
     row->tools = row->tools_parsed = NULL;
 }
 
+rein_status rein_row_use(const rein_jsonl *file, int64_t i, rein_status (*use)(void *user, const rein_row *row),
+                         void *user) {
+    struct json_object *json;
+    rein_row row;
+    REIN_TRY(rein_jsonl_row(&json, file, i));
+    rein_status status = rein_row_read(&row, json);
+    if (status == REIN_OK) {
+        status = use(user, &row);
+        rein_row_deinit(&row);
+    }
+    json_object_put(json);
+    if (status == REIN_OK) return REIN_OK;
+    return rein_error_prefix(status, "%s:%lld", rein_jsonl_path(file), (long long)rein_jsonl_line(file, i));
+}
+
 /* ---- lists of messages ---- */
 
 static rein_status append_range(struct json_object *out, struct json_object *from, size_t n) {

@@ -6,6 +6,7 @@
 #define REIN_IO_ROW_H
 
 #include "base/json.h"
+#include "io/jsonl.h"
 
 typedef enum rein_row_kind {
     REIN_ROW_TEXT,       /* {"text"} */
@@ -35,6 +36,10 @@ typedef struct rein_row {
  */
 REIN_NODISCARD rein_status rein_row_read(rein_row *out, struct json_object *row);
 void rein_row_deinit(rein_row *row);
+
+/** Row i of a file, taken apart, to `use`; what goes wrong, there too, names path:line. */
+REIN_NODISCARD rein_status rein_row_use(const rein_jsonl *file, int64_t i,
+                                        rein_status (*use)(void *user, const rein_row *row), void *user);
 
 /** `messages` as a new array without the assistant's turns at its end (whose content is the solution). */
 REIN_NODISCARD rein_status rein_messages_question(struct json_object **out, struct json_object *messages);

@@ -131,20 +131,9 @@ static rein_status keep_row(loader *l) {
     return append(l->data, l->ids.data + from, l->loss.data + from, n);
 }
 
-static rein_status add_row(loader *l, const rein_jsonl *file, int64_t i) {
-    struct json_object *json;
-    rein_row row = {.kind = REIN_ROW_TEXT};
-    rein_status status;
-    REIN_TRY(rein_jsonl_row(&json, file, i));
-    REIN_TRY_OUT(status, rein_row_read(&row, json), out);
-    REIN_TRY_OUT(status, encode_row(l, &row), out);
-    REIN_TRY_OUT(status, keep_row(l), out);
-out:
-    rein_row_deinit(&row);
-    json_object_put(json);
-    if (status != REIN_OK)
-        rein_error_prefix(status, "%s:%lld", rein_jsonl_path(file), (long long)rein_jsonl_line(file, i));
-    return status;
+static rein_status add_row(void *user, const rein_row *row) {
+    REIN_TRY(encode_row(user, row));
+    return keep_row(user);
 }
 
 rein_status rein_dataset_load(rein_dataset *out, const char *path, const rein_tokenizer *tok,
@@ -153,7 +142,7 @@ rein_status rein_dataset_load(rein_dataset *out, const char *path, const rein_to
     loader l = {.data = out, .tok = tok, .o = options};
     rein_jsonl *file = NULL;
     rein_status status = rein_jsonl_open(&file, path);
-    for (int64_t i = 0; status == REIN_OK && i < rein_jsonl_count(file); i++) status = add_row(&l, file, i);
+    for (int64_t i = 0; status == REIN_OK && i < rein_jsonl_count(file); i++) status = rein_row_use(file, i, add_row, &l);
     if (status == REIN_OK && out->n_row == 0)
         status = rein_fail(REIN_ERR_FORMAT, "%s: no row is left: %lld are too long, %lld have no token to learn", path,
                            (long long)out->dropped, (long long)out->without_loss);

@@ -78,20 +78,9 @@ static rein_status check_asks(const rein_row *row) {
     return REIN_OK;
 }
 
-static rein_status read_key(uint64_t *key, const rein_jsonl *file, int64_t i) {
-    struct json_object *json;
-    rein_row row = {.kind = REIN_ROW_TEXT};
-    rein_status status;
-    REIN_TRY(rein_jsonl_row(&json, file, i));
-    REIN_TRY_OUT(status, rein_row_read(&row, json), out);
-    REIN_TRY_OUT(status, check_asks(&row), out);
-    REIN_TRY_OUT(status, rein_row_key(key, &row), out);
-out:
-    rein_row_deinit(&row);
-    json_object_put(json);
-    if (status != REIN_OK)
-        rein_error_prefix(status, "%s:%lld", rein_jsonl_path(file), (long long)rein_jsonl_line(file, i));
-    return status;
+static rein_status read_key(void *key, const rein_row *row) {
+    REIN_TRY(check_asks(row));
+    return rein_row_key(key, row);
 }
 
 /* Rows of a file to the splits: a prompt whose hash lies below `fraction` of all hashes is held out. */
@@ -101,7 +90,7 @@ static rein_status add_file(dataset *d, const rein_jsonl *file, rein_split which
     if (fraction > 0) d->part[REIN_SPLIT_EVAL].file = file;
     for (int64_t i = 0; i < n; i++) {
         uint64_t key;
-        REIN_TRY(read_key(&key, file, i));
+        REIN_TRY(rein_row_use(file, i, read_key, &key));
         bool held_out = (double)(key >> 11) * 0x1p-53 < fraction;
         REIN_TRY(add_row(&d->part[held_out ? REIN_SPLIT_EVAL : which], n, i, key));
     }
@@ -210,18 +199,10 @@ static rein_status dataset_task(const rein_env *env, uint64_t seed, rein_split w
     return REIN_OK;
 }
 
-/* The task's row; release both. */
-static rein_status load_row(const dataset *d, const rein_task *task, struct json_object **json, rein_row *row) {
-    const split *s = &d->part[(int)task->number[1]];
-    REIN_TRY(rein_jsonl_row(json, s->file, (int64_t)task->number[0]));
-    rein_status status = rein_row_read(row, *json);
-    if (status != REIN_OK) json_object_put(*json);
-    return status;
-}
-
-static void release_row(struct json_object *json, rein_row *row) {
-    rein_row_deinit(row);
-    json_object_put(json);
+static rein_status use_row(const rein_env *env, const rein_task *task, rein_status (*use)(void *, const rein_row *),
+                           void *user) {
+    const split *s = &self(env)->part[(int)task->number[1]];
+    return rein_row_use(s->file, (int64_t)task->number[0], use, user);
 }
 
 static rein_status put_json(rein_str *out, struct json_object *value) {
@@ -241,30 +222,29 @@ static rein_status put_question(rein_str *out, const rein_row *row) {
     return status;
 }
 
+typedef struct chat_text {
+    rein_str *messages, *tools;
+} chat_text;
+
+static rein_status put_chat(void *user, const rein_row *row) {
+    const chat_text *out = user;
+    if (row->chat) REIN_TRY(put_question(out->messages, row));
+    return row->tools ? put_json(out->tools, row->tools) : REIN_OK;
+}
+
 static rein_status dataset_messages(const rein_env *env, const rein_task *task, rein_str *out, rein_str *tools) {
-    struct json_object *json;
-    rein_row row;
-    REIN_TRY(load_row(self(env), task, &json, &row));
-    rein_status status = row.chat ? put_question(out, &row) : REIN_OK;
-    if (status == REIN_OK && row.tools) status = put_json(tools, row.tools);
-    release_row(json, &row);
-    return status;
+    return use_row(env, task, put_chat, &(chat_text){out, tools});
 }
 
 /* A conversation as text is its JSON. */
+static rein_status put_prompt(void *out, const rein_row *row) {
+    if (row->chat) return put_question(out, row);
+    rein_str_append(out, json_object_get_string(row->prompt), (size_t)json_object_get_string_len(row->prompt));
+    return rein_str_check(out);
+}
+
 static rein_status dataset_prompt(const rein_env *env, const rein_task *task, rein_str *out) {
-    struct json_object *json;
-    rein_row row;
-    rein_status status;
-    REIN_TRY(load_row(self(env), task, &json, &row));
-    if (row.chat) {
-        status = put_question(out, &row);
-    } else {
-        rein_str_append(out, json_object_get_string(row.prompt), (size_t)json_object_get_string_len(row.prompt));
-        status = rein_str_check(out);
-    }
-    release_row(json, &row);
-    return status;
+    return use_row(env, task, put_prompt, out);
 }
 
 /* ---- scoring ---- */
