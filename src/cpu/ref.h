@@ -105,6 +105,14 @@ void rein_ref_attention_bwd(rein_device *dev, real *dqkv, const real *d_o, const
 /* ref_logprob.c */
 void rein_ref_logprob(rein_device *dev, real *logp, real *stat, real *entropy, const real *logits,
                       const rein_read *reads, int64_t n_reads, int64_t V);
+void rein_ref_logprob_best(rein_device *dev, int32_t *best, const real *logits, const rein_read *reads, int64_t n_reads,
+                           int64_t V);
+void rein_ref_logprob_mean(rein_device *dev, real *mean, const real *stat, const real *logits, const rein_read *reads,
+                           int64_t n_reads, int64_t V);
+void rein_ref_divergence(rein_device *dev, real *out, const rein_teaching *t, const real *logits, const real *stat,
+                         const rein_read *reads, int64_t n_reads, int64_t V);
+void rein_ref_distribution_bwd(rein_device *dev, real *dlogits, const rein_distribution_gradient *g, const real *stat,
+                               const real *logits, const rein_read *reads, int64_t n_reads, int64_t rows, int64_t V);
 void rein_ref_softmax_terms(real *e, const real *row, real temperature, int64_t V);
 void rein_ref_logprob_bwd(rein_device *dev, real *dlogits, const real *dlogp, const real *stat, const real *logits,
                           const rein_read *reads, int64_t n_reads, int64_t rows, int64_t V);

@@ -76,6 +76,17 @@ void REIN_ISA(rein_softmax_terms)(float *e, const float *row, float temperature,
 void REIN_ISA(rein_logprob_bwd)(rein_device *dev, float *dlogits, const float *dlogp, const float *stat,
                                 const float *logits, const rein_read *reads, int64_t n_reads, int64_t rows, int64_t V);
 
+/* distribution.c */
+void REIN_ISA(rein_logprob_best)(rein_device *dev, int32_t *best, const float *logits, const rein_read *reads,
+                                 int64_t n_reads, int64_t V);
+void REIN_ISA(rein_logprob_mean)(rein_device *dev, float *mean, const float *stat, const float *logits,
+                                 const rein_read *reads, int64_t n_reads, int64_t V);
+void REIN_ISA(rein_divergence)(rein_device *dev, float *out, const rein_teaching *t, const float *logits,
+                               const float *stat, const rein_read *reads, int64_t n_reads, int64_t V);
+void REIN_ISA(rein_distribution_bwd)(rein_device *dev, float *dlogits, const rein_distribution_gradient *g,
+                                     const float *stat, const float *logits, const rein_read *reads, int64_t n_reads,
+                                     int64_t rows, int64_t V);
+
 /* optim.c */
 void REIN_ISA(rein_adamw)(rein_device *dev, float *p, float *m, float *v, const float *grad, int64_t n,
                           rein_adamw_args a);
