@@ -154,6 +154,26 @@ static void test_rmsnorm(void **state) {
     for (size_t i = 0; i < REIN_COUNT(all); i++) rein_free(all[i]);
 }
 
+typedef struct center_case {
+    real *x, *y, *weight;
+} center_case;
+
+static real center_loss(void *ctx) {
+    center_case *c = ctx;
+    ops->center(NULL, c->y, c->x, ROWS, WIDTH);
+    return dot(c->y, c->weight, ROWS * WIDTH);
+}
+
+static void test_center(void **state) {
+    (void)state;
+    center_case c = {new_reals(ROWS * WIDTH), new_zeros(ROWS * WIDTH), new_reals(ROWS * WIDTH)};
+    real *dx = new_zeros(ROWS * WIDTH);
+    ops->center(NULL, dx, c.weight, ROWS, WIDTH);
+    check_gradient("center dx", c.x, dx, ROWS * WIDTH, center_loss, &c);
+    real *all[] = {c.x, c.y, c.weight, dx};
+    for (size_t i = 0; i < REIN_COUNT(all); i++) rein_free(all[i]);
+}
+
 enum { HEADS = 2, HEAD = 6, LDR = 13, POSITIONS = 9 };
 static const int64_t rope_pos[ROWS] = {8, 0, 5};
 
@@ -550,7 +570,7 @@ static void test_sumsq(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_linear),    cmocka_unit_test(test_plan_leaves_out), cmocka_unit_test(test_rmsnorm),
+        cmocka_unit_test(test_linear),    cmocka_unit_test(test_plan_leaves_out), cmocka_unit_test(test_rmsnorm), cmocka_unit_test(test_center),
         cmocka_unit_test(test_rope),      cmocka_unit_test(test_swiglu),          cmocka_unit_test(test_embed), cmocka_unit_test(test_scale_columns), cmocka_unit_test(test_dropout),
         cmocka_unit_test(test_attention), cmocka_unit_test(test_attention_split), cmocka_unit_test(test_attention_cut),
         cmocka_unit_test(test_logprob),   cmocka_unit_test(test_distribution), cmocka_unit_test(test_best), cmocka_unit_test(test_adamw),           cmocka_unit_test(test_sumsq),

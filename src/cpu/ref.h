@@ -74,6 +74,7 @@ void rein_ref_rmsnorm(rein_device *dev, real *y, int64_t ldy, real *rstd, const 
 void rein_ref_rmsnorm_bwd(rein_device *dev, real *dx, real *dw, const real *dy, int64_t ld, const real *x, int64_t ldx,
                           const real *w, const real *rstd, const rein_plan *plan, int64_t M, int64_t R, int64_t C,
                           int add);
+void rein_ref_center(rein_device *dev, real *y, const real *x, int64_t M, int64_t C);
 void rein_ref_rope(rein_device *dev, real *x, int64_t ld, const int64_t *pos, const real *cs, int64_t M, int64_t n_head,
                    int64_t D, int inverse);
 void rein_ref_swiglu(rein_device *dev, real *act, const real *gu, int64_t M, int64_t F);

@@ -17,6 +17,7 @@ const rein_ops rein_ops_ref = {
     .dropout = rein_ref_dropout,
     .rmsnorm = rein_ref_rmsnorm,
     .rmsnorm_bwd = rein_ref_rmsnorm_bwd,
+    .center = rein_ref_center,
     .rope = rein_ref_rope,
     .swiglu = rein_ref_swiglu,
     .swiglu_bwd = rein_ref_swiglu_bwd,

@@ -147,6 +147,10 @@ typedef struct rein_ops {
     void (*rmsnorm_bwd)(rein_device *dev, float *dx, float *dw, const float *dy, int64_t ld, const float *x, int64_t ldx,
                         const float *w, const float *rstd, const rein_plan *plan, int64_t M, int64_t R, int64_t C, int add);
 
+    /** y[t] = x[t] - m, m = (tree16 of x[t], plain adds) / C: LayerNorm (Ba et al. 2016, arXiv:1607.06450) is rmsnorm of it,
+     *  plus a bias. x, y (M, C) dense; y may be x. It is its own backward. */
+    void (*center)(rein_device *dev, float *y, const float *x, int64_t M, int64_t C);
+
     /* ---- rotary embedding (Su et al. 2021, arXiv:2104.09864), half-split form, in place ---- */
 
     /** cs (n_pos, D/2, 2) holds cos, sin. For each row t and each of its n_head segments of D at x + t*ld: with a = x[i],
@@ -163,7 +167,7 @@ typedef struct rein_ops {
 
     /* ---- low-rank adapters (Hu et al. 2021, arXiv:2106.09685; DoRA: Liu et al. 2024, arXiv:2402.09353) ---- */
 
-    /** y[t,n] += a[t,n], plain adds; y (M, ldy), a (M, lda). */
+    /** y[t,n] += a[t,n], plain adds; y (M, ldy), a (M, lda); lda 0: the same row each time. */
     void (*add_rows)(rein_device *dev, float *y, int64_t ldy, const float *a, int64_t lda, int64_t M, int64_t N);
     /** x[i] *= s */
     void (*scale)(rein_device *dev, float *x, float s, int64_t n);

@@ -18,6 +18,7 @@ const rein_ops REIN_ISA(rein_ops) = {
     .dropout = REIN_ISA(rein_dropout),
     .rmsnorm = REIN_ISA(rein_rmsnorm),
     .rmsnorm_bwd = REIN_ISA(rein_rmsnorm_bwd),
+    .center = REIN_ISA(rein_center),
     .rope = REIN_ISA(rein_rope),
     .swiglu = REIN_ISA(rein_swiglu),
     .swiglu_bwd = REIN_ISA(rein_swiglu_bwd),

@@ -53,6 +53,7 @@ void REIN_ISA(rein_rmsnorm)(rein_device *dev, float *y, int64_t ldy, float *rstd
 void REIN_ISA(rein_rmsnorm_bwd)(rein_device *dev, float *dx, float *dw, const float *dy, int64_t ld, const float *x,
                                 int64_t ldx, const float *w, const float *rstd, const rein_plan *plan, int64_t M,
                                 int64_t R, int64_t C, int add);
+void REIN_ISA(rein_center)(rein_device *dev, float *y, const float *x, int64_t M, int64_t C);
 void REIN_ISA(rein_rope)(rein_device *dev, float *x, int64_t ld, const int64_t *pos, const float *cs, int64_t M,
                          int64_t n_head, int64_t D, int inverse);
 void REIN_ISA(rein_swiglu)(rein_device *dev, float *act, const float *gu, int64_t M, int64_t F);
