@@ -54,7 +54,7 @@ static void test_known_answers(void **state) {
     golden_near(stats.reward.mean, 2.5, 1e-15, "mean", "1 2 3 4");
     golden_near(stats.reward.sd, sd, 1e-15, "sd", "1 2 3 4");
     assert_true(stats.frac_reward_zero_std == 0 && stats.unscored == 0);
-    args.scale = REIN_SCALE_NONE;
+    args.options.scale = REIN_SCALE_NONE;
     assert_int_equal(rein_advantages(adv, NULL, NULL, &args), REIN_OK);
     for (int i = 0; i < 4; i++) assert_true(adv[i] == i - 1.5);
 }
@@ -107,7 +107,7 @@ static void test_refusals(void **state) {
     reward[2] = INFINITY;
     assert_int_equal(rein_advantages(adv, NULL, NULL, &args), REIN_ERR_NUMERIC);
     args.G = 1;
-    assert_int_equal(rein_advantages(adv, NULL, NULL, &args), REIN_ERR_ARG);
+    assert_int_equal(rein_advantages(adv, NULL, NULL, &args), REIN_ERR_USAGE);
     args.G = 3;
     assert_int_equal(rein_advantages(adv, NULL, NULL, &args), REIN_ERR_ARG);
 }

@@ -264,8 +264,8 @@ static rein_status read_weights(rein_advantage_args *a, rein_arena *arena, struc
 
 static rein_status run_advantages(rein_rl_case *c, rein_arena *arena, const case_options *o, struct json_object *obj) {
     rein_advantage_args *a = &c->args;
-    a->scale = (rein_scale_rewards)o->scale;
-    a->aggregation = (rein_aggregation)o->aggregation;
+    a->options.scale = (rein_scale_rewards)o->scale;
+    a->options.aggregation = (rein_aggregation)o->aggregation;
     REIN_TRY(rein_json_int(&a->G, obj, "G"));
     REIN_TRY(read_rewards(a, arena, obj));
     REIN_TRY(read_weights(a, arena, obj));

@@ -166,8 +166,8 @@ static rein_status advantages(grpo *g, rein_advantage_stats *stats) {
     REIN_TRY(rein_alloc(&reward, N * n_func, sizeof *reward));
     fill_rewards(reward, weight, n_func, &g->rollouts);
     rein_advantage_args args = {.reward = reward, .weight = weight, .N = N, .G = a->num_generations, .n_func = n_func,
-                                .scale = (rein_scale_rewards)a->scale_rewards,
-                                .aggregation = (rein_aggregation)a->multi_objective_aggregation,
+                                .options = {.scale = (rein_scale_rewards)a->scale_rewards,
+                                            .aggregation = (rein_aggregation)a->multi_objective_aggregation},
                                 .allow_missing = score[0].n_func > 0};
     rein_status status = rein_advantages(g->advantage, stats, NULL, &args);
     rein_free(reward);
