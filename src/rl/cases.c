@@ -4,36 +4,21 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/option.h"
+#include "rl/loss_rows.h"
 
-/* What "options" may hold besides reward_weights; TRL's null stands for the default. */
+/* What "options" may hold besides the losses' own and reward_weights; TRL's null stands for the default. */
 typedef struct case_options {
-    int loss_type, level, scale, aggregation;
-    double beta, epsilon, epsilon_high, delta;
-    double sapo_pos, sapo_neg, k_pos, lambda_pos, k_neg, lambda_neg;
-    bool bias_correction, mask_truncated;
+    rein_loss_options loss;
+    int scale, aggregation;
+    bool mask_truncated;
     int64_t accumulation, per_generation;
 } case_options;
 
 static const rein_option rows[] = {
-    {"loss_type", REIN_OPT_CHOICE, offsetof(case_options, loss_type), "dapo", 0, 0, REIN_LOSS_TYPE_CHOICES, "", NULL},
-    {"importance_sampling_level", REIN_OPT_CHOICE, offsetof(case_options, level), "token", 0, 0, REIN_LEVEL_CHOICES, "",
-     NULL},
     {"scale_rewards", REIN_OPT_CHOICE, offsetof(case_options, scale), "group", 0, 0, REIN_SCALE_REWARDS_CHOICES, "",
      NULL},
     {"multi_objective_aggregation", REIN_OPT_CHOICE, offsetof(case_options, aggregation), "sum_then_normalize", 0, 0,
      REIN_AGGREGATION_CHOICES, "", NULL},
-    {"beta", REIN_OPT_FLOAT, offsetof(case_options, beta), "0", 0, 0, NULL, "", NULL},
-    {"epsilon", REIN_OPT_FLOAT, offsetof(case_options, epsilon), "0.2", 0, 0, NULL, "", NULL},
-    {"epsilon_high", REIN_OPT_FLOAT, offsetof(case_options, epsilon_high), "-1", 0, 0, NULL, "", NULL},
-    {"delta", REIN_OPT_FLOAT, offsetof(case_options, delta), "0", 0, 0, NULL, "", NULL},
-    {"use_bias_correction_kl", REIN_OPT_BOOL, offsetof(case_options, bias_correction), "true", 0, 0, NULL, "", NULL},
-    {"sapo_temperature_pos", REIN_OPT_FLOAT, offsetof(case_options, sapo_pos), "1", 0, 0, NULL, "", NULL},
-    {"sapo_temperature_neg", REIN_OPT_FLOAT, offsetof(case_options, sapo_neg), "1.05", 0, 0, NULL, "", NULL},
-    {"vespo_k_pos", REIN_OPT_FLOAT, offsetof(case_options, k_pos), "2", 0, 0, NULL, "", NULL},
-    {"vespo_lambda_pos", REIN_OPT_FLOAT, offsetof(case_options, lambda_pos), "3", 0, 0, NULL, "", NULL},
-    {"vespo_k_neg", REIN_OPT_FLOAT, offsetof(case_options, k_neg), "3", 0, 0, NULL, "", NULL},
-    {"vespo_lambda_neg", REIN_OPT_FLOAT, offsetof(case_options, lambda_neg), "2", 0, 0, NULL, "", NULL},
     {"gradient_accumulation_steps", REIN_OPT_INT, offsetof(case_options, accumulation), "1", 1, 1e9, NULL, "", NULL},
     {"steps_per_generation", REIN_OPT_INT, offsetof(case_options, per_generation), "1", 1, 1e9, NULL, "", NULL},
     /* shows in completion_mask, which is given; accepted so that TRL's cases can name it */
@@ -41,38 +26,36 @@ static const rein_option rows[] = {
      NULL},
 };
 
-static rein_status set_options(rein_options *opts, struct json_object *given) {
+static bool is_loss_option(const char *name) {
+    for (size_t i = 0; i < REIN_LOSS_ROWS; i++)
+        if (strcmp(rein_loss_rows[i].name, name) == 0) return true;
+    return false;
+}
+
+static rein_status set_options(rein_options *opts, rein_options *loss, struct json_object *given) {
     json_object_object_foreach(given, name, value) {
         if (!value || strcmp(name, "reward_weights") == 0) continue;
-        REIN_TRY(rein_options_set(opts, name, json_object_get_string(value), 1, "the case's options"));
+        REIN_TRY(rein_options_set(is_loss_option(name) ? loss : opts, name, json_object_get_string(value), 1,
+                                  "the case's options"));
     }
     return REIN_OK;
 }
 
 static rein_status read_options(rein_rl_case *c, case_options *o, struct json_object *obj) {
     struct json_object *given;
+    rein_options opts = {0}, loss = {0};
+    rein_status status;
     REIN_TRY(rein_json_object(&given, obj, "options"));
-    rein_options opts;
-    REIN_TRY(rein_options_init(&opts, rows, REIN_COUNT(rows), o));
-    rein_status status = set_options(&opts, given);
+    REIN_TRY_OUT(status, rein_options_init(&opts, rows, REIN_COUNT(rows), o), out);
+    REIN_TRY_OUT(status, rein_options_init(&loss, rein_loss_rows, REIN_LOSS_ROWS, &o->loss), out);
+    REIN_TRY_OUT(status, set_options(&opts, &loss, given), out);
+    if (o->loss.loss_type == REIN_LOSS_CISPO && o->loss.epsilon_high < 0)
+        o->loss.epsilon_high = o->loss.epsilon; /* as TRL; rein asks for it */
+    c->options = o->loss;
+out:
     rein_options_deinit(&opts);
-    REIN_TRY(status);
-    if (o->loss_type == REIN_LOSS_CISPO && o->epsilon_high < 0)
-        o->epsilon_high = o->epsilon; /* as TRL; rein asks for it */
-    c->options = (rein_loss_options){.loss_type = (rein_loss_type)o->loss_type,
-                                     .importance_sampling_level = (rein_level)o->level,
-                                     .beta = o->beta,
-                                     .epsilon = o->epsilon,
-                                     .epsilon_high = o->epsilon_high,
-                                     .delta = o->delta,
-                                     .use_bias_correction_kl = o->bias_correction,
-                                     .sapo_temperature_pos = o->sapo_pos,
-                                     .sapo_temperature_neg = o->sapo_neg,
-                                     .vespo_k_pos = o->k_pos,
-                                     .vespo_lambda_pos = o->lambda_pos,
-                                     .vespo_k_neg = o->k_neg,
-                                     .vespo_lambda_neg = o->lambda_neg};
-    return REIN_OK;
+    rein_options_deinit(&loss);
+    return status;
 }
 
 /* Integer of the case itself, or what is in *out if it is not there. */
@@ -103,6 +86,17 @@ static rein_status read_number(double *out, struct json_object *value, const cha
     return REIN_OK;
 }
 
+/* Row i of a list: as many numbers as the batch has tokens there, or one for all of them. */
+static rein_status read_row(double *out, struct json_object *row, int64_t n, const char *key, int64_t i) {
+    bool one = json_object_is_type(row, json_type_array) && json_object_array_length(row) == 1;
+    if (!json_object_is_type(row, json_type_array) || (!one && (int64_t)json_object_array_length(row) != n))
+        return rein_fail(REIN_ERR_FORMAT, "row %lld of '%s' is not a list of %lld numbers", (long long)i, key,
+                         (long long)n);
+    for (int64_t t = 0; t < n; t++)
+        REIN_TRY(read_number(out + t, json_object_array_get_idx(row, one ? 0 : (size_t)t), key));
+    return REIN_OK;
+}
+
 /* Flat values of a list of B rows into *out (allocated), checked against the offsets of the batch. NULL if absent. */
 static rein_status read_rows(double **out, rein_arena *arena, struct json_object *obj, const char *key,
                              const rein_loss_batch *b) {
@@ -114,15 +108,9 @@ static rein_status read_rows(double **out, rein_arena *arena, struct json_object
         return rein_fail(REIN_ERR_FORMAT, "'%s' has %zu rows, 'logp' has %lld", key, json_object_array_length(list),
                          (long long)b->B);
     REIN_TRY(rein_arena_alloc(arena, out, sizeof(double) * ((size_t)b->offset[b->B] + 1)));
-    for (int64_t i = 0; i < b->B; i++) {
-        struct json_object *row = json_object_array_get_idx(list, (size_t)i);
-        int64_t n = b->offset[i + 1] - b->offset[i];
-        if (!json_object_is_type(row, json_type_array) || (int64_t)json_object_array_length(row) != n)
-            return rein_fail(REIN_ERR_FORMAT, "row %lld of '%s' is not a list of %lld numbers", (long long)i, key,
-                             (long long)n);
-        for (int64_t t = 0; t < n; t++)
-            REIN_TRY(read_number(*out + b->offset[i] + t, json_object_array_get_idx(row, (size_t)t), key));
-    }
+    for (int64_t i = 0; i < b->B; i++)
+        REIN_TRY(read_row(*out + b->offset[i], json_object_array_get_idx(list, (size_t)i),
+                          b->offset[i + 1] - b->offset[i], key, i));
     return REIN_OK;
 }
 
@@ -181,39 +169,78 @@ static rein_status read_mask(rein_loss_batch *b, rein_arena *arena, struct json_
     return REIN_OK;
 }
 
-static rein_status read_batch(rein_loss_batch *b, rein_arena *arena, struct json_object *obj) {
-    static const char *const refused[] = {"importance_sampling_ratio", "sampling_logp"};
-    for (size_t i = 0; i < REIN_COUNT(refused); i++)
-        if (rein_json_has(obj, refused[i]))
-            return rein_fail(REIN_ERR_USAGE, "'%s' is not implemented: the sampler's log-probs are old_logp",
-                             refused[i]);
-    double *advantage;
+/* Advantages: one a sequence, spread over its tokens, or rows of one a token. */
+static rein_status read_advantages(rein_loss_batch *b, rein_arena *arena, struct json_object *obj) {
+    double *given, *spread;
     int64_t n;
+    struct json_object *list;
+    REIN_TRY(rein_json_array(&list, obj, "advantages"));
+    if (json_object_array_length(list) > 0 &&
+        json_object_is_type(json_object_array_get_idx(list, 0), json_type_array)) {
+        REIN_TRY(read_rows(&given, arena, obj, "advantages", b));
+        b->advantage = given;
+        return REIN_OK;
+    }
+    REIN_TRY(read_list(&given, &n, arena, obj, "advantages"));
+    if (n != b->B)
+        return rein_fail(REIN_ERR_FORMAT, "%lld advantages for %lld sequences", (long long)n, (long long)b->B);
+    REIN_TRY(rein_arena_alloc(arena, &spread, sizeof(double) * ((size_t)b->offset[b->B] + 1)));
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t t = b->offset[i]; t < b->offset[i + 1]; t++) spread[t] = given[i];
+    b->advantage = spread;
+    return REIN_OK;
+}
+
+static rein_status read_batch(rein_loss_batch *b, rein_arena *arena, struct json_object *obj) {
+    double *is_weight;
     REIN_TRY(read_offsets(b, arena, obj, "logp"));
     REIN_TRY(read_floats(&b->logp, arena, obj, "logp", b));
     REIN_TRY(read_floats(&b->old_logp, arena, obj, "old_logp", b));
     REIN_TRY(read_floats(&b->ref_logp, arena, obj, "ref_logp", b));
     REIN_TRY(read_floats(&b->entropy, arena, obj, "entropy", b));
+    REIN_TRY(read_floats(&b->sampling_logp, arena, obj, "sampling_logp", b));
+    REIN_TRY(read_rows(&is_weight, arena, obj, "importance_sampling_ratio", b));
     REIN_TRY(read_mask(b, arena, obj));
-    REIN_TRY(read_list(&advantage, &n, arena, obj, "advantages"));
-    if (n != b->B)
-        return rein_fail(REIN_ERR_FORMAT, "%lld advantages for %lld sequences", (long long)n, (long long)b->B);
+    REIN_TRY(read_advantages(b, arena, obj));
+    b->is_weight = is_weight;
     if (!b->old_logp) b->old_logp = b->logp; /* TRL: not given means on-policy */
-    b->advantage = advantage;
     return REIN_OK;
 }
 
 static rein_status read_scope(rein_rl_case *c, const case_options *o, struct json_object *obj) {
     const rein_loss_batch *b = &c->batch;
-    int64_t longest = 1;
-    for (int64_t i = 0; i < b->B; i++)
-        if (b->offset[i + 1] - b->offset[i] > longest) longest = b->offset[i + 1] - b->offset[i];
-    int64_t tokens = rein_loss_count(b->mask, b->offset[b->B]);
-    c->scope = (rein_loss_scope){b->B, tokens, tokens, longest, o->accumulation, o->per_generation};
-    REIN_TRY(read_int(&c->scope.generation_tokens, obj, "num_items_in_batch", 0));
-    REIN_TRY(read_int(&c->scope.max_completion_length, obj, "max_completion_length", 1));
-    REIN_TRY(read_int(&c->scope.gradient_accumulation_steps, obj, "gradient_accumulation_steps", 1));
-    REIN_TRY(read_int(&c->scope.steps_per_generation, obj, "steps_per_generation", 1));
+    rein_loss_scope *s = &c->scope;
+    *s = (rein_loss_scope){.sequences = b->B, .tokens = rein_loss_count(b->mask, b->offset[b->B]),
+                           .max_completion_length = 1, .gradient_accumulation_steps = o->accumulation,
+                           .steps_per_generation = o->per_generation, .processes = 1};
+    for (int64_t i = 0; i < b->B; i++) {
+        int64_t n = b->offset[i + 1] - b->offset[i];
+        if (n > s->max_completion_length) s->max_completion_length = n;
+        s->generation_sequences += rein_loss_count(b->mask + b->offset[i], n) > 0;
+    }
+    s->generation_tokens = s->tokens;
+    s->entropy_tokens = c->options.top_entropy_quantile < 1 ? rein_loss_count(b->chosen, b->offset[b->B]) : s->tokens;
+    s->entropy_coef = rein_entropy_control_coef(&c->control, &c->options);
+    REIN_TRY(read_int(&s->generation_tokens, obj, "num_items_in_batch", 0));
+    REIN_TRY(read_int(&s->generation_sequences, obj, "num_sequences_in_batch", 0));
+    REIN_TRY(read_int(&s->max_completion_length, obj, "max_completion_length", 1));
+    REIN_TRY(read_int(&s->gradient_accumulation_steps, obj, "gradient_accumulation_steps", 1));
+    REIN_TRY(read_int(&s->steps_per_generation, obj, "steps_per_generation", 1));
+    REIN_TRY(read_int(&s->processes, obj, "num_processes", 1));
+    return REIN_OK;
+}
+
+/* The choice of tokens and the entropy that the controller has seen last, which TRL's cases name last_world_entropy. */
+static rein_status prepare_loss(rein_rl_case *c, rein_arena *arena, struct json_object *obj) {
+    const rein_loss_draw draw = {0};
+    uint8_t *chosen;
+    rein_entropy_control_init(&c->control, &c->options);
+    if (rein_json_has(obj, "last_world_entropy"))
+        REIN_TRY(rein_json_double(&c->control.last_entropy, obj, "last_world_entropy"));
+    if (!rein_loss_selects(&c->options)) return REIN_OK;
+    REIN_TRY(rein_arena_alloc(arena, &chosen, (size_t)c->batch.offset[c->batch.B] + 1));
+    REIN_TRY(rein_loss_select(chosen, &c->batch, &c->options, &draw));
+    c->batch.chosen = chosen;
     return REIN_OK;
 }
 
@@ -221,12 +248,18 @@ static rein_status run_loss(rein_rl_case *c, rein_arena *arena, const case_optio
     rein_loss_row *row;
     REIN_TRY(rein_loss_options_check(&c->options));
     REIN_TRY(read_batch(&c->batch, arena, obj));
+    REIN_TRY(prepare_loss(c, arena, obj));
     REIN_TRY(read_scope(c, o, obj));
+    size_t tokens = (size_t)c->batch.offset[c->batch.B] + 1;
     REIN_TRY(rein_arena_alloc(arena, &row, sizeof *row * (size_t)(c->batch.B + 1)));
-    REIN_TRY(rein_arena_alloc(arena, &c->dlogp, sizeof(float) * ((size_t)c->batch.offset[c->batch.B] + 1)));
-    double divisor = rein_loss_norm(&c->options, &c->scope);
-    REIN_TRY(rein_loss_policy(row, c->dlogp, &c->batch, &c->options, divisor));
+    REIN_TRY(rein_arena_alloc(arena, &c->dlogp, sizeof(float) * tokens));
+    if (rein_loss_has_bonus(&c->options)) REIN_TRY(rein_arena_alloc(arena, &c->dentropy, sizeof(float) * tokens));
+    rein_loss_divisors div = rein_loss_norm(&c->options, &c->scope);
+    REIN_TRY(rein_loss_policy(row, c->dlogp, c->dentropy, &c->batch, &c->options, &div));
     rein_loss_finish(&c->metrics, row, c->batch.B, &c->options);
+    c->metrics.policy_loss *= div.micro_batches; /* TRL logs the mean over micro-batches; this is one of them */
+    rein_entropy_control_update(&c->control, &c->options, c->metrics.entropy_top);
+    c->metrics.entropy_coef = c->control.coef;
     return REIN_OK;
 }
 
@@ -312,19 +345,25 @@ static void write_advantages(const rein_rl_case *c, rein_str *out) {
     }
 }
 
-static void write_loss(const rein_rl_case *c, rein_str *out) {
-    rein_str_puts(out, ",\"loss\":");
-    rein_json_put_f64(out, c->metrics.loss);
-    rein_str_puts(out, ",\"dlogp\":[");
+static void write_gradient(const rein_rl_case *c, rein_str *out, const char *name, const float *gradient) {
+    rein_str_printf(out, ",\"%s\":[", name);
     for (int64_t i = 0; i < c->batch.B; i++) {
         rein_str_puts(out, i > 0 ? ",[" : "[");
         for (int64_t t = c->batch.offset[i]; t < c->batch.offset[i + 1]; t++) {
             if (t > c->batch.offset[i]) rein_str_putc(out, ',');
-            rein_json_put_f32(out, c->dlogp[t]);
+            rein_json_put_f32(out, gradient[t]);
         }
         rein_str_putc(out, ']');
     }
-    rein_str_puts(out, "],\"metrics\":{");
+    rein_str_putc(out, ']');
+}
+
+static void write_loss(const rein_rl_case *c, rein_str *out) {
+    rein_str_puts(out, ",\"loss\":");
+    rein_json_put_f64(out, c->metrics.loss);
+    write_gradient(c, out, "dlogp", c->dlogp);
+    if (c->dentropy) write_gradient(c, out, "dentropy", c->dentropy);
+    rein_str_puts(out, ",\"metrics\":{");
     rein_loss_metric metric[REIN_LOSS_METRICS_MAX];
     int n = rein_loss_metrics_list(metric, &c->metrics, &c->options);
     for (int i = 0; i < n; i++) put_metric(out, metric[i].name, metric[i].value, i == 0);

@@ -24,6 +24,7 @@ typedef struct grpo {
     rein_rollouts rollouts;
     rein_group_batch batch;
     double *advantage;  /* (P * G) */
+    double *token_advantage; /* (n_tok) of the current batch, in its arena */
     uint8_t *mask;      /* (n_tok) of the current batch, in its arena */
     rein_loss_row *row; /* (P * G) */
     rein_loss_metrics first; /* of the first iteration */
@@ -95,9 +96,11 @@ static rein_status grpo_init(grpo *g, const rein_train_args *a, const rein_env *
     rein_tokenizer *tok = NULL;
     REIN_TRY(check_args(a));
     g->loss = loss_options(a);
-    rein_status status = rein_loss_options_check(&g->loss);
-    if (status != REIN_OK) return rein_fail(REIN_ERR_USAGE, "%s", rein_error_message());
-    status = rein_start_policy(&model, &tok, a, dev);
+    REIN_TRY(rein_loss_options_check(&g->loss));
+    if (rein_loss_selects(&g->loss))
+        return rein_fail(REIN_ERR_USAGE, "loss_type clip_cov and kl_cov choose tokens of a whole micro-batch: not in this "
+                                         "trainer");
+    rein_status status = rein_start_policy(&model, &tok, a, dev);
     if (status != REIN_OK) {
         rein_model_destroy(model);
         rein_tokenizer_destroy(tok);
@@ -181,6 +184,9 @@ static rein_status make_batch(grpo *g) {
     REIN_TRY(rein_group_batch_make(b, &g->rollouts, (float)a->temperature, a->microbatch_tokens));
     REIN_TRY(rein_arena_alloc(&b->arena, &g->mask, (size_t)b->forest.n_tok));
     memcpy(g->mask, b->forest.want, (size_t)b->forest.n_tok);
+    REIN_TRY(rein_arena_alloc(&b->arena, &g->token_advantage, (size_t)b->forest.n_tok * sizeof *g->token_advantage));
+    for (int64_t i = 0; i < b->n_seq; i++)
+        for (int64_t t = 0; t < b->n[i]; t++) g->token_advantage[b->first[i] + t] = g->advantage[i];
     for (int64_t i = 0; i < b->n_seq; i++)
         if (a->mask_truncated_completions && g->rollouts.gen.seq[i].finish == REIN_FINISH_LENGTH)
             memset(g->mask + b->first[i], 0, (size_t)b->n[i]);
@@ -190,16 +196,18 @@ static rein_status make_batch(grpo *g) {
 /* ---- loss and gradient ---- */
 
 /* Logical micro-batches are runs of per_device_train_batch_size sequences; `begin` is the first of one. */
-static double divisor(const grpo *g, int64_t begin) {
+static rein_loss_divisors divisors(const grpo *g, int64_t begin) {
     const rein_train_args *a = g->t.args;
     const rein_group_batch *b = &g->batch;
     rein_loss_scope scope = {.sequences = a->per_device_train_batch_size,
                              .max_completion_length = a->max_completion_length,
                              .gradient_accumulation_steps = a->gradient_accumulation_steps,
-                             .steps_per_generation = a->gradient_accumulation_steps};
+                             .steps_per_generation = a->gradient_accumulation_steps,
+                             .processes = 1};
     for (int64_t i = 0; i < b->n_seq; i++) {
         int64_t n = rein_loss_count(g->mask + b->first[i], b->n[i]);
         scope.generation_tokens += n;
+        scope.generation_sequences += n > 0;
         if (i >= begin && i < begin + a->per_device_train_batch_size) scope.tokens += n;
     }
     return rein_loss_norm(&g->loss, &scope);
@@ -218,8 +226,9 @@ static rein_status loss_of(grpo *g, int64_t begin, int64_t end) {
         offset[stop - at] = b->first[stop - 1] + b->n[stop - 1];
         rein_loss_batch batch = {.B = stop - at, .offset = offset, .logp = b->logp, .old_logp = b->old_logp,
                                  .ref_logp = g->ref ? b->ref_logp : NULL, .entropy = b->entropy, .mask = g->mask,
-                                 .advantage = g->advantage + at};
-        status = rein_loss_policy(g->row + at, b->dlogp + b->first[at], &batch, &g->loss, divisor(g, micro));
+                                 .advantage = g->token_advantage};
+        rein_loss_divisors div = divisors(g, micro);
+        status = rein_loss_policy(g->row + at, b->dlogp, NULL, &batch, &g->loss, &div);
         at = stop;
     }
     rein_free(offset);
