@@ -245,7 +245,7 @@ static void test_kl_in_reward(void **state) {
     args.options.estimator = o.estimator = REIN_ADVANTAGE_GAE;
     assert_int_equal(rein_advantages(adv, NULL, NULL, &args), REIN_OK);
     assert_true(adv[0] == 4 && adv[1] == 6);
-    o.whiten = false;
+    o.whiten_advantages = false;
     o.lambda = 1;
     rein_advantage_token_args t = {.rows = {2, offset, mask}, .advantage = adv, .kl = token_kl, .options = o};
     assert_int_equal(rein_advantage_tokens(token, ret, &t), REIN_ERR_ARG); /* no values */
@@ -254,6 +254,11 @@ static void test_kl_in_reward(void **state) {
     static const double want[] = {3 - 1, 3.5 - 2, 0, 2 - 3}, want_ret[] = {3, 3.5, 0, 2};
     assert_memory_equal(token, want, sizeof want);
     assert_memory_equal(ret, want_ret, sizeof want_ret);
+    t.options.whiten_rewards = true; /* -.5 3.5 2, the mean 5 / 3 is kept */
+    assert_int_equal(rein_advantage_tokens(token, ret, &t), REIN_OK);
+    double sd = sqrt((169 + 121 + 4) / 36.0 / 2 + 1e-8);
+    golden_near(ret[0], (-13 / 6.0 + 11 / 6.0) / sd + 10.0 / 3, 1e-14, "return", "whitened rewards");
+    golden_near(ret[3], (1 / 3.0) / sd + 5.0 / 3, 1e-14, "return", "whitened rewards");
 }
 
 /* ---- properties of the estimators by random search ---- */

@@ -57,10 +57,11 @@ typedef struct rein_advantage_options {
     double reward_clip_low, reward_clip_high; /* weighted sums are clipped to this range; both 0: they are not */
     double kl_coef;                           /* KL in the reward, see rein_advantage_args.kl */
     double gamma, lambda;                     /* reinforce_plus_plus: gamma; gae: both */
-    bool whiten;                              /* gae: whiten the advantages over tokens */
+    bool whiten_rewards;                      /* gae: divide the token rewards by their deviation over the batch */
+    bool whiten_advantages;                   /* gae: standardise the advantages over the tokens of the batch */
 } rein_advantage_options;
 
-/** TRL's GRPO; gamma 1, lambda 0.95, whiten as TRL's PPO. */
+/** TRL's GRPO; gamma 1, lambda 0.95, whitened advantages as TRL's PPO. */
 rein_advantage_options rein_advantage_options_default(void);
 
 /** REIN_ERR_USAGE, with names and values, if an option is out of range, does not go with the estimator, or the

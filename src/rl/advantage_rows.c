@@ -20,6 +20,8 @@ const rein_option rein_advantage_rows[REIN_ADVANTAGE_ROWS] = {
      "gae, reinforce_plus_plus: discount a token", NULL},
     {"lam", REIN_OPT_FLOAT, offsetof(rein_advantage_options, lambda), "0.95", 0, 0, NULL,
      "gae: weight of later errors of the value function", NULL},
-    {"whiten_advantages", REIN_OPT_BOOL, offsetof(rein_advantage_options, whiten), "true", 0, 0, NULL,
+    {"whiten_rewards", REIN_OPT_BOOL, offsetof(rein_advantage_options, whiten_rewards), "false", 0, 0, NULL,
+     "gae: divide the rewards of tokens by their standard deviation", NULL},
+    {"whiten_advantages", REIN_OPT_BOOL, offsetof(rein_advantage_options, whiten_advantages), "true", 0, 0, NULL,
      "gae: standardise the advantages over the tokens of the batch", NULL},
 };

@@ -6,7 +6,7 @@
 
 /** Offsets are into rein_advantage_options, all but reward_clip_low and _high. Ranges that rein_advantage_options_check
  *  has are not repeated. */
-enum { REIN_ADVANTAGE_ROWS = 9 };
+enum { REIN_ADVANTAGE_ROWS = 10 };
 extern const rein_option rein_advantage_rows[REIN_ADVANTAGE_ROWS];
 
 #endif
