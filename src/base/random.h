@@ -17,8 +17,8 @@ typedef enum rein_stream {
     REIN_STREAM_TASK = 5,    /* tasks of a step: counter = step, prompt, draw */
     REIN_STREAM_EVAL = 6,    /* evaluation tasks and samples: counter = case, sample, position */
     REIN_STREAM_BOOTSTRAP = 7,
-    REIN_STREAM_DROPOUT = 8,   /* key of a pass's dropout: counter = step, iteration */
-    REIN_STREAM_CLIP_COV = 11, /* tokens that clip_cov leaves out: counter = step, micro-batch, token */
+    REIN_STREAM_DROPOUT = 8,    /* key of a pass's dropout: counter = step, iteration */
+    REIN_STREAM_CLIP_COV = 11,  /* tokens that clip_cov leaves out: counter = step, micro-batch, token */
     REIN_STREAM_CURRICULUM = 12 /* choice of tasks: counter = step, slot or task, draw */
 } rein_stream;
 

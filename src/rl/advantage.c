@@ -98,7 +98,7 @@ bool rein_advantage_needs_spread(rein_advantage_estimator e) { return estimators
 /* ---- options ---- */
 
 rein_advantage_options rein_advantage_options_default(void) {
-    return (rein_advantage_options){.gamma = 1, .lambda = 0.95, .whiten = true};
+    return (rein_advantage_options){.gamma = 1, .lambda = 0.95, .whiten_advantages = true};
 }
 
 static bool clips(const rein_advantage_options *o) { return o->reward_clip_low != 0 || o->reward_clip_high != 0; }
@@ -284,6 +284,7 @@ rein_status rein_advantage_tokens(double *adv, double *ret, const rein_advantage
         const double *kl = o->kl_coef > 0 ? a->kl : NULL;
         if (o->kl_coef > 0 && !kl) return rein_fail(REIN_ERR_ARG, "kl_coef is %g and no KL is given", o->kl_coef);
         REIN_TRY(rein_tokens_reward(adv, &a->rows, a->advantage, kl, o->kl_coef));
+        if (e->values && o->whiten_rewards) rein_tokens_whiten(adv, &a->rows, false);
         REIN_TRY(rein_gae(adv, ret,
                           &(rein_gae_args){.rows = a->rows,
                                            .reward = adv,
@@ -294,6 +295,6 @@ rein_status rein_advantage_tokens(double *adv, double *ret, const rein_advantage
                                            .lambda = e->values ? o->lambda : 1}));
     } else
         rein_tokens_spread(adv, &a->rows, a->advantage);
-    if (e->whitens || (e->values && o->whiten)) rein_tokens_whiten(adv, &a->rows, true);
+    if (e->whitens || (e->values && o->whiten_advantages)) rein_tokens_whiten(adv, &a->rows, true);
     return REIN_OK;
 }

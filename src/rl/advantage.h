@@ -15,13 +15,14 @@
 /** `advantage_estimator`, in the order of REIN_ADVANTAGE_CHOICES. r: rewards, m: mean of the group, s: its deviation.
  */
 typedef enum rein_advantage_estimator {
-    REIN_ADVANTAGE_GRPO,          /* (r - m) / (s + eps), Shao et al. 2024, arXiv:2402.03300 */
-    REIN_ADVANTAGE_GDPO,          /* as grpo with normalize_then_sum, Liu et al. 2026, arXiv:2601.05242 */
-    REIN_ADVANTAGE_RLOO,          /* r - mean of the others, Ahmadian et al. 2024, arXiv:2402.14740 */
-    REIN_ADVANTAGE_MEAN,          /* r - m, Liu et al. 2025 (Dr. GRPO), arXiv:2503.20783 */
-    REIN_ADVANTAGE_OPO,           /* r - length-weighted mean, Hao et al. 2025, arXiv:2505.23585 */
-    REIN_ADVANTAGE_PASSK,         /* best row: (r - second best) / (s + eps); 0 for others, arXiv:2503.19595 */
-    REIN_ADVANTAGE_MAXRL,         /* (r - m) / m, maximum-likelihood RL 2026, arXiv:2602.02710 */
+    REIN_ADVANTAGE_GRPO,  /* (r - m) / (s + eps), Shao et al. 2024, arXiv:2402.03300 */
+    REIN_ADVANTAGE_GDPO,  /* as grpo with normalize_then_sum, Liu et al. 2026, arXiv:2601.05242 */
+    REIN_ADVANTAGE_RLOO,  /* r - mean of the others, Ahmadian et al. 2024, arXiv:2402.14740 */
+    REIN_ADVANTAGE_MEAN,  /* r - m, Liu et al. 2025 (Dr. GRPO), arXiv:2503.20783 */
+    REIN_ADVANTAGE_OPO,   /* r - length-weighted mean, Hao et al. 2025, arXiv:2505.23585 */
+    REIN_ADVANTAGE_PASSK, /* best row: (r - second best) / (s + eps); 0 for others, arXiv:2503.19595 */
+    REIN_ADVANTAGE_MAXRL, /* (r - m) / m, Tajwar et al. 2026, arXiv:2602.02710 */
+    /* from here on different tokens have different numbers, or all tokens are whitened together */
     REIN_ADVANTAGE_RFPP,          /* REINFORCE++: returns of tokens, whitened; Hu 2025, arXiv:2501.03262 */
     REIN_ADVANTAGE_RFPP_BASELINE, /* r - m on every token, whitened over tokens; the same */
     REIN_ADVANTAGE_GAE            /* needs values; Schulman et al. 2016, arXiv:1506.02438 */
@@ -56,10 +57,11 @@ typedef struct rein_advantage_options {
     double reward_clip_low, reward_clip_high; /* weighted sums are clipped to this range; both 0: they are not */
     double kl_coef;                           /* KL in the reward, see rein_advantage_args.kl */
     double gamma, lambda;                     /* reinforce_plus_plus: gamma; gae: both */
-    bool whiten;                              /* gae: whiten the advantages over tokens */
+    bool whiten_rewards;                      /* gae: divide the token rewards by their deviation over the batch */
+    bool whiten_advantages;                   /* gae: standardise the advantages over the tokens of the batch */
 } rein_advantage_options;
 
-/** TRL's GRPO; gamma 1, lambda 0.95, whiten as TRL's PPO. */
+/** TRL's GRPO; gamma 1, lambda 0.95, whitened advantages as TRL's PPO. */
 rein_advantage_options rein_advantage_options_default(void);
 
 /** REIN_ERR_USAGE, with names and values, if an option is out of range, does not go with the estimator, or the

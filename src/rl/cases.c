@@ -4,21 +4,18 @@
 #include <math.h>
 #include <string.h>
 
+#include "rl/advantage_rows.h"
 #include "rl/loss_rows.h"
 
-/* What "options" may hold besides the losses' own and reward_weights; TRL's null stands for the default. */
+/* What "options" may hold besides reward_weights and reward_clip_range; TRL's null stands for the default. */
 typedef struct case_options {
     rein_loss_options loss;
-    int scale, aggregation;
+    rein_advantage_options advantage;
     bool mask_truncated;
     int64_t accumulation, per_generation;
 } case_options;
 
 static const rein_option rows[] = {
-    {"scale_rewards", REIN_OPT_CHOICE, offsetof(case_options, scale), "group", 0, 0, REIN_SCALE_REWARDS_CHOICES, "",
-     NULL},
-    {"multi_objective_aggregation", REIN_OPT_CHOICE, offsetof(case_options, aggregation), "sum_then_normalize", 0, 0,
-     REIN_AGGREGATION_CHOICES, "", NULL},
     {"gradient_accumulation_steps", REIN_OPT_INT, offsetof(case_options, accumulation), "1", 1, 1e9, NULL, "", NULL},
     {"steps_per_generation", REIN_OPT_INT, offsetof(case_options, per_generation), "1", 1, 1e9, NULL, "", NULL},
     /* shows in completion_mask, which is given; accepted so that TRL's cases can name it */
@@ -26,35 +23,40 @@ static const rein_option rows[] = {
      NULL},
 };
 
-static bool is_loss_option(const char *name) {
-    for (size_t i = 0; i < REIN_LOSS_ROWS; i++)
-        if (strcmp(rein_loss_rows[i].name, name) == 0) return true;
-    return false;
+enum { TABLES = 3 };
+
+/* The table that has the option; the first, which will refuse it, if none has. */
+static rein_options *table_of(rein_options table[TABLES], const char *name) {
+    for (int t = 1; t < TABLES; t++)
+        for (int64_t i = 0; i < table[t].n_rows; i++)
+            if (strcmp(table[t].rows[i].name, name) == 0) return &table[t];
+    return &table[0];
 }
 
-static rein_status set_options(rein_options *opts, rein_options *loss, struct json_object *given) {
+static rein_status set_options(rein_options table[TABLES], struct json_object *given) {
     json_object_object_foreach(given, name, value) {
-        if (!value || strcmp(name, "reward_weights") == 0) continue;
-        REIN_TRY(rein_options_set(is_loss_option(name) ? loss : opts, name, json_object_get_string(value), 1,
-                                  "the case's options"));
+        if (!value || strcmp(name, "reward_weights") == 0 || strcmp(name, "reward_clip_range") == 0) continue;
+        REIN_TRY(rein_options_set(table_of(table, name), name, json_object_get_string(value), 1, "the case's options"));
     }
     return REIN_OK;
 }
 
 static rein_status read_options(rein_rl_case *c, case_options *o, struct json_object *obj) {
     struct json_object *given;
-    rein_options opts = {0}, loss = {0};
+    rein_options table[TABLES] = {0};
     rein_status status;
+    *o = (case_options){.advantage = rein_advantage_options_default()}; /* reward_clip_range has no row */
     REIN_TRY(rein_json_object(&given, obj, "options"));
-    REIN_TRY_OUT(status, rein_options_init(&opts, rows, REIN_COUNT(rows), o), out);
-    REIN_TRY_OUT(status, rein_options_init(&loss, rein_loss_rows, REIN_LOSS_ROWS, &o->loss), out);
-    REIN_TRY_OUT(status, set_options(&opts, &loss, given), out);
+    REIN_TRY_OUT(status, rein_options_init(&table[0], rows, REIN_COUNT(rows), o), out);
+    REIN_TRY_OUT(status, rein_options_init(&table[1], rein_loss_rows, REIN_LOSS_ROWS, &o->loss), out);
+    REIN_TRY_OUT(status, rein_options_init(&table[2], rein_advantage_rows, REIN_ADVANTAGE_ROWS, &o->advantage), out);
+    REIN_TRY_OUT(status, set_options(table, given), out);
     if (o->loss.loss_type == REIN_LOSS_CISPO && o->loss.epsilon_high < 0)
         o->loss.epsilon_high = o->loss.epsilon; /* as TRL; rein asks for it */
     c->options = o->loss;
+    c->args.options = o->advantage;
 out:
-    rein_options_deinit(&opts);
-    rein_options_deinit(&loss);
+    for (int t = 0; t < TABLES; t++) rein_options_deinit(&table[t]);
     return status;
 }
 
@@ -232,9 +234,12 @@ static rein_status read_batch(rein_loss_batch *b, rein_arena *arena, struct json
 static rein_status read_scope(rein_rl_case *c, const case_options *o, struct json_object *obj) {
     const rein_loss_batch *b = &c->batch;
     rein_loss_scope *s = &c->scope;
-    *s = (rein_loss_scope){.sequences = b->B, .tokens = rein_loss_count(b->mask, b->offset[b->B]),
-                           .max_completion_length = 1, .gradient_accumulation_steps = o->accumulation,
-                           .steps_per_generation = o->per_generation, .processes = 1};
+    *s = (rein_loss_scope){.sequences = b->B,
+                           .tokens = rein_loss_count(b->mask, b->offset[b->B]),
+                           .max_completion_length = 1,
+                           .gradient_accumulation_steps = o->accumulation,
+                           .steps_per_generation = o->per_generation,
+                           .processes = 1};
     for (int64_t i = 0; i < b->B; i++) {
         int64_t n = b->offset[i + 1] - b->offset[i];
         if (n > s->max_completion_length) s->max_completion_length = n;
@@ -317,16 +322,80 @@ static rein_status read_weights(rein_advantage_args *a, rein_arena *arena, struc
     return REIN_OK;
 }
 
-static rein_status run_advantages(rein_rl_case *c, rein_arena *arena, const case_options *o, struct json_object *obj) {
+static rein_status read_clip_range(rein_advantage_options *o, rein_arena *arena, struct json_object *obj) {
+    struct json_object *given;
+    double *range;
+    int64_t n;
+    REIN_TRY(rein_json_object(&given, obj, "options"));
+    if (!rein_json_has(given, "reward_clip_range")) return REIN_OK;
+    REIN_TRY(read_list(&range, &n, arena, given, "reward_clip_range"));
+    if (n != 2) return rein_fail(REIN_ERR_FORMAT, "reward_clip_range has %lld numbers: low and high", (long long)n);
+    o->reward_clip_low = range[0];
+    o->reward_clip_high = range[1];
+    return REIN_OK;
+}
+
+/* What the tokens of the completions say, if "completion_mask" is there: shape, KL, values, turns; and their lengths
+ * and KL sums. */
+static rein_status read_tokens(rein_advantage_token_args *t, rein_advantage_args *a, rein_arena *arena,
+                               struct json_object *obj) {
+    rein_loss_batch shape = {0};
+    double *kl, *value, *turn, *bootstrap = NULL, *total;
+    int64_t n = a->N, *length;
+    int32_t *number;
+    REIN_TRY(read_offsets(&shape, arena, obj, "completion_mask"));
+    REIN_TRY(read_mask(&shape, arena, obj));
+    REIN_TRY(read_rows(&kl, arena, obj, "kl", &shape));
+    REIN_TRY(read_rows(&value, arena, obj, "values", &shape));
+    REIN_TRY(read_rows(&turn, arena, obj, "turns", &shape));
+    if (rein_json_has(obj, "bootstrap_values")) REIN_TRY(read_list(&bootstrap, &n, arena, obj, "bootstrap_values"));
+    if (shape.B != a->N || n != a->N)
+        return rein_fail(REIN_ERR_FORMAT, "rows of tokens or bootstrap values do not fit the %lld rows of rewards",
+                         (long long)a->N);
+    t->rows = (rein_token_rows){shape.B, shape.offset, shape.mask};
+    t->kl = kl;
+    t->value = value;
+    t->bootstrap = bootstrap;
+    REIN_TRY(rein_arena_alloc(arena, &number, sizeof *number * ((size_t)shape.offset[shape.B] + 1)));
+    REIN_TRY(rein_arena_alloc(arena, &length, sizeof *length * (size_t)(a->N + 1)));
+    REIN_TRY(rein_arena_alloc(arena, &total, sizeof *total * (size_t)(a->N + 1)));
+    for (int64_t i = 0; turn && i < shape.offset[shape.B]; i++) {
+        if (!(turn[i] >= 0 && turn[i] <= INT32_MAX))
+            return rein_fail(REIN_ERR_FORMAT, "'turns' holds %g: numbers from 0", turn[i]);
+        number[i] = (int32_t)turn[i];
+    }
+    for (int64_t i = 0; i < a->N; i++) {
+        length[i] = rein_tokens_count(&t->rows, i);
+        total[i] = kl ? rein_tokens_sum(&t->rows, i, kl) : 0;
+    }
+    t->turn = turn ? number : NULL;
+    a->length = length;
+    a->kl = kl ? total : NULL;
+    return REIN_OK;
+}
+
+static rein_status run_advantages(rein_rl_case *c, rein_arena *arena, struct json_object *obj) {
     rein_advantage_args *a = &c->args;
-    a->options.scale = (rein_scale_rewards)o->scale;
-    a->options.aggregation = (rein_aggregation)o->aggregation;
+    rein_advantage_token_args tokens = {0};
     REIN_TRY(rein_json_int(&a->G, obj, "G"));
     REIN_TRY(read_rewards(a, arena, obj));
     REIN_TRY(read_weights(a, arena, obj));
+    REIN_TRY(read_clip_range(&a->options, arena, obj));
+    if (rein_json_has(obj, "completion_mask"))
+        REIN_TRY(read_tokens(&tokens, a, arena, obj));
+    else if (a->options.estimator >= REIN_ADVANTAGE_RFPP)
+        return rein_fail(REIN_ERR_FORMAT, "the estimator has numbers per token and 'completion_mask' is missing");
     REIN_TRY(rein_arena_alloc(arena, &c->advantage, sizeof(double) * (size_t)(a->N + 1)));
     REIN_TRY(rein_arena_alloc(arena, &c->func, sizeof *c->func * (size_t)(a->n_func + 1)));
     REIN_TRY(rein_advantages(c->advantage, &c->stats, c->func, a));
+    if (!tokens.rows.mask) return REIN_OK;
+    tokens.advantage = c->advantage;
+    tokens.options = a->options;
+    c->tokens = tokens.rows;
+    const size_t size = sizeof(double) * ((size_t)c->tokens.offset[c->tokens.B] + 1);
+    REIN_TRY(rein_arena_alloc(arena, &c->token_advantage, size));
+    if (rein_advantage_kl_per_token(a->options.estimator)) REIN_TRY(rein_arena_alloc(arena, &c->returns, size));
+    REIN_TRY(rein_advantage_tokens(c->token_advantage, c->returns, &tokens));
     return REIN_OK;
 }
 
@@ -336,7 +405,7 @@ rein_status rein_rl_case_run(rein_rl_case *out, rein_arena *arena, struct json_o
     REIN_TRY(rein_json_string(&out->name, NULL, obj, "name"));
     REIN_TRY(read_options(out, &o, obj));
     if (rein_json_has(obj, "rewards_per_func"))
-        REIN_TRY(run_advantages(out, arena, &o, obj));
+        REIN_TRY(run_advantages(out, arena, obj));
     else
         REIN_TRY(run_loss(out, arena, &o, obj));
     return REIN_OK;
@@ -349,13 +418,31 @@ static void put_metric(rein_str *out, const char *name, double value, bool first
     rein_json_put_f64(out, value);
 }
 
-static void write_advantages(const rein_rl_case *c, rein_str *out) {
-    rein_str_puts(out, ",\"advantages\":[");
-    for (int64_t i = 0; i < c->args.N; i++) {
+static void write_row(rein_str *out, const double *x, int64_t n) {
+    rein_str_putc(out, '[');
+    for (int64_t i = 0; i < n; i++) {
         if (i > 0) rein_str_putc(out, ',');
-        rein_json_put_f64(out, c->advantage[i]);
+        rein_json_put_f64(out, x[i]);
     }
-    rein_str_puts(out, "],\"metrics\":{");
+    rein_str_putc(out, ']');
+}
+
+static void write_tokens(const rein_rl_case *c, rein_str *out, const char *name, const double *x) {
+    const int64_t *offset = c->tokens.offset;
+    rein_str_printf(out, ",\"%s\":[", name);
+    for (int64_t i = 0; i < c->tokens.B; i++) {
+        if (i > 0) rein_str_putc(out, ',');
+        write_row(out, x + offset[i], offset[i + 1] - offset[i]);
+    }
+    rein_str_putc(out, ']');
+}
+
+static void write_advantages(const rein_rl_case *c, rein_str *out) {
+    rein_str_puts(out, ",\"advantages\":");
+    write_row(out, c->advantage, c->args.N);
+    if (c->token_advantage) write_tokens(c, out, "token_advantages", c->token_advantage);
+    if (c->returns) write_tokens(c, out, "returns", c->returns);
+    rein_str_puts(out, ",\"metrics\":{");
     put_metric(out, "reward", c->stats.reward.mean, true);
     put_metric(out, "reward_std", c->stats.reward.sd, false);
     put_metric(out, "frac_reward_zero_std", c->stats.frac_reward_zero_std, false);

@@ -3,7 +3,11 @@
  *
  * A case has "name", "options" and one of these:
  *
- * - Advantages: "rewards_per_func" (rows, one number a function; null: it said nothing) and "G".
+ * - Advantages: "rewards_per_func" (rows, one number a function; null: it said nothing) and "G". Options are those of
+ *   rl/advantage_rows.h, "reward_weights" and "reward_clip_range" [low, high]. With rows of one number a token,
+ *   "completion_mask" and if given "tool_mask", advantages per token follow; opo, reinforce_plus_plus and gae need
+ *   them. Further rows: "kl" (estimates of the KL to the reference; kl_coef needs them), "values" (gae needs them),
+ *   "turns" (numbers; a step of gae is then a turn); "bootstrap_values": one a sequence, 0 where it ended by itself.
  * - A policy loss. Rows of one number a token: "logp", "completion_mask"; if given "tool_mask" (they are multiplied),
  *   "old_logp" (else on-policy), "ref_logp", "entropy", "sampling_logp". "advantages" and "importance_sampling_ratio":
  * one number a token, or one a sequence (the latter as rows of one number). Counts, which else are those of the arrays:
@@ -39,6 +43,8 @@ typedef struct rein_rl_case {
     double *advantage;  /* (N) */
     rein_moments *func; /* (n_func) */
     rein_advantage_stats stats;
+    rein_token_rows tokens;            /* mask is NULL if there are none */
+    double *token_advantage, *returns; /* flat; returns is NULL unless the estimator has them */
 } rein_rl_case;
 
 /**

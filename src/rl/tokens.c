@@ -13,6 +13,13 @@ int64_t rein_tokens_count(const rein_token_rows *rows, int64_t i) {
     return n;
 }
 
+double rein_tokens_sum(const rein_token_rows *rows, int64_t i, const double *x) {
+    double sum = 0;
+    for (int64_t t = rows->offset[i]; t < rows->offset[i + 1]; t++)
+        if (rows->mask[t]) sum += x[t];
+    return sum;
+}
+
 /* Rewards of sequence i. */
 static rein_status reward_row(double *reward, const rein_token_rows *rows, int64_t i, double score, const double *kl,
                               double kl_coef) {

@@ -18,6 +18,8 @@ typedef struct rein_token_rows {
 
 /** Counting tokens of sequence i. */
 int64_t rein_tokens_count(const rein_token_rows *rows, int64_t i);
+/** Sum of x (flat) over the counting tokens of sequence i, in their order. */
+double rein_tokens_sum(const rein_token_rows *rows, int64_t i, const double *x);
 
 /**
  * Rewards per token: the sequence's score on its last counting token, and KL in the reward.
