@@ -69,14 +69,14 @@ static rein_status parse_ends(rein_value_schedule *out, const source *s, const c
 rein_status rein_value_schedule_parse(rein_value_schedule *out, const char *name, const char *text, double min,
                                       double max) {
     static const char *const prefix[] = {
-        [REIN_VALUE_STEPS] = "steps:", [REIN_VALUE_LINEAR] = "linear:", [REIN_VALUE_COSINE] = "cosine:"};
+        [REIN_SHAPE_OF_STEPS] = "steps:", [REIN_SHAPE_OF_LINE] = "linear:", [REIN_SHAPE_OF_COSINE] = "cosine:"};
     const source s = {name, text, min, max};
     *out = (rein_value_schedule){0};
     for (size_t i = 0; i < REIN_COUNT(prefix); i++) {
         size_t n = strlen(prefix[i]);
         if (strncmp(text, prefix[i], n) != 0) continue;
         out->shape = (rein_value_shape)i;
-        return out->shape == REIN_VALUE_STEPS ? parse_points(out, &s, text + n) : parse_ends(out, &s, text + n);
+        return out->shape == REIN_SHAPE_OF_STEPS ? parse_points(out, &s, text + n) : parse_ends(out, &s, text + n);
     }
     if (strchr(text, ':')) return bad(&s, "is no known schedule");
     rein_option_value value;
@@ -87,7 +87,7 @@ rein_status rein_value_schedule_parse(rein_value_schedule *out, const char *name
 
 double rein_value_at(const rein_value_schedule *s, int64_t step, int64_t total) {
     static const double pi = 3.14159265358979323846;
-    if (s->shape == REIN_VALUE_STEPS) {
+    if (s->shape == REIN_SHAPE_OF_STEPS) {
         int i = s->n - 1;
         while (i > 0 && s->point[i].step > step) i--;
         return s->point[i].value;
@@ -97,7 +97,7 @@ double rein_value_at(const rein_value_schedule *s, int64_t step, int64_t total) 
     if (step <= 0 && last > 0) return from;
     if (step >= last) return to;
     double x = (double)step / (double)last;
-    if (s->shape == REIN_VALUE_COSINE) x = 0.5 * (1 - rein_cos64(pi * x));
+    if (s->shape == REIN_SHAPE_OF_COSINE) x = 0.5 * (1 - rein_cos64(pi * x));
     return from + (to - from) * x;
 }
 

@@ -14,7 +14,7 @@
 
 #include "base/base.h"
 
-typedef enum rein_value_shape { REIN_VALUE_STEPS, REIN_VALUE_LINEAR, REIN_VALUE_COSINE } rein_value_shape;
+typedef enum rein_value_shape { REIN_SHAPE_OF_STEPS, REIN_SHAPE_OF_LINE, REIN_SHAPE_OF_COSINE } rein_value_shape;
 
 enum { REIN_VALUE_POINTS = 32 };
 

@@ -95,7 +95,8 @@ static rein_status credit_options(rein_advantage_options *c, rein_online_kind ki
     if (kind != REIN_ONLINE_RLOO) c->gamma = a->gamma;
     if (kind == REIN_ONLINE_PPO) {
         c->lambda = a->lam;
-        c->whiten = a->whiten_advantages;
+        c->whiten_rewards = a->whiten_rewards;
+        c->whiten_advantages = a->whiten_advantages;
     }
     return parse_range(&c->reward_clip_low, &c->reward_clip_high, a->reward_clip_range);
 }
