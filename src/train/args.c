@@ -321,9 +321,9 @@ const rein_option rein_train_rows[] = {
     {"ppo_kl_coef", REIN_OPT_FLOAT, offsetof(rein_train_args, ppo_kl_coef), "1", 0, 1000000.0, NULL,
      "kl_cov: weight of the penalty", NULL, ROLLOUT},
     /* critic */
-    {"critic", REIN_OPT_CHOICE, offsetof(rein_train_args, critic), "shared", 0, 0, "shared|separate",
+    {"critic", REIN_OPT_CHOICE, offsetof(rein_train_args, critic), "shared", 0, 0, REIN_CRITIC_CHOICES,
      "value function: a head on the policy, or a model of its own", NULL, PPO},
-    {"value_head", REIN_OPT_CHOICE, offsetof(rein_train_args, value_head), "linear", 0, 0, "linear|mlp",
+    {"value_head", REIN_OPT_CHOICE, offsetof(rein_train_args, value_head), "linear", 0, 0, "none|linear|mlp",
      "of the value function", NULL, PPO},
     {"critic_model", REIN_OPT_STRING, offsetof(rein_train_args, critic_model), NULL, 0, 0, NULL,
      "separate critic: model to start from; default: the policy itself", "MODEL", PPO},

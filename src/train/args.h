@@ -85,6 +85,10 @@ typedef struct rein_train_args {
 /** Bits of the training commands in rein_option.use. */
 enum { REIN_USE_SFT = 1 << 0, REIN_USE_GRPO = 1 << 1, REIN_USE_RLOO = 1 << 2, REIN_USE_PPO = 1 << 3 };
 
+/** `critic`, in the order of REIN_CRITIC_CHOICES. */
+typedef enum rein_critic_kind { REIN_CRITIC_SHARED, REIN_CRITIC_SEPARATE } rein_critic_kind;
+#define REIN_CRITIC_CHOICES "shared|separate"
+
 extern const rein_option rein_train_rows[]; /* ends with a row without a name */
 
 /** The first of the command's options that `ours` picks by name and that is not at its default, or NULL. */

@@ -64,6 +64,18 @@ fail:
     return status;
 }
 
+rein_status rein_group_batch_more(rein_group_batch *b, bool divergence, bool value) {
+    size_t T = (size_t)b->forest.n_tok;
+    float **exact[] = {&b->divergence, &b->ddivergence}, **own[] = {&b->value, &b->dvalue};
+    double **wide[] = {&b->old_value, &b->ret, &b->now, &b->slope};
+    for (size_t k = 0; divergence && k < REIN_COUNT(exact); k++)
+        REIN_TRY(rein_arena_alloc(&b->arena, exact[k], T * sizeof(float)));
+    for (size_t k = 0; value && k < REIN_COUNT(own); k++) REIN_TRY(rein_arena_alloc(&b->arena, own[k], T * sizeof(float)));
+    for (size_t k = 0; value && k < REIN_COUNT(wide); k++)
+        REIN_TRY(rein_arena_alloc(&b->arena, wide[k], T * sizeof(double)));
+    return REIN_OK;
+}
+
 void rein_group_batch_deinit(rein_group_batch *b) {
     rein_forest_plan_deinit(&b->plan);
     rein_forest_deinit(&b->forest);

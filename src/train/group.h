@@ -23,6 +23,9 @@ typedef struct rein_group_batch {
     float *dlogp, *dentropy;   /* gradient of the loss */
     uint8_t *chosen;           /* rein_loss_select's */
     double *advantage;
+    float *divergence, *ddivergence; /* from the reference, exactly; NULL unless rein_group_batch_more */
+    float *value, *dvalue;           /* of the value function, and its gradient; the same */
+    double *old_value, *ret, *now, *slope; /* as sampled, returns, and the loss' own copies; the same */
     rein_kept *kept;           /* the sets belong to the rollouts */
     rein_arena arena;
 } rein_group_batch;
@@ -36,6 +39,8 @@ typedef struct rein_group_batch {
  */
 REIN_NODISCARD rein_status rein_group_batch_make(rein_group_batch *out, const rein_rollouts *r, int64_t begin, int64_t end,
                                                  float temperature, int64_t microbatch_tokens);
+/** Make room for divergences and values. */
+REIN_NODISCARD rein_status rein_group_batch_more(rein_group_batch *b, bool divergence, bool value);
 void rein_group_batch_deinit(rein_group_batch *b);
 
 /** Compare the training forward's log-probs of one part with the sampled ones: REIN_ERR_MISMATCH names the first token

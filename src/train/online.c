@@ -31,6 +31,7 @@ static rein_status store_step(rein_online *o, const rein_commit *commit, const r
 
 static void begin_step(rein_online *o) {
     rein_online_options_at(&o->opt, o->t.args, o->t.step, o->t.steps);
+    rein_online_set_beta(o);
     if (!o->t.args->dynamic_sampling) o->state.drawn = o->t.step * o->P;
     o->report = (rein_online_report){0};
 }
@@ -53,7 +54,9 @@ static rein_status online_step(rein_online *o, rein_commit *commit, rein_str *jo
     rein_commit_add(commit, "rollouts", journal->data, journal->len);
     rein_commit_add(commit, "advantages", o->advantage, (size_t)o->N * sizeof *o->advantage);
     REIN_TRY(rein_online_update(o));
-    rein_trainer_commit(&o->t, commit);
+    rein_online_steer_beta(o);
+    REIN_TRY(rein_online_sync(o));
+    REIN_TRY(rein_online_commit(o, commit));
     return o->t.run ? store_step(o, commit, journal) : REIN_OK;
 }
 
@@ -64,6 +67,7 @@ static rein_status note_reference(rein_online *o) {
     rein_model_hash(o->t.model, hex);
     if (o->t.step == 0) REIN_TRY(rein_rundir_note(o->t.run, "model.start", hex));
     if (!o->ref) return rein_rundir_note(o->t.run, "reference", "none");
+    if (o->t.args->sync_ref_model && o->t.step > 0) return REIN_OK; /* it has moved since */
     REIN_TRY(rein_rundir_note(o->t.run, "reference", o->t.args->ref_model));
     rein_model_hash(o->ref, hex);
     return rein_rundir_note(o->t.run, "reference.hash", hex);

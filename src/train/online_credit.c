@@ -85,7 +85,7 @@ static rein_status measure_kl(rein_online *o, double *sum) {
 
 static rein_status advantages(rein_online *o, const reward_table *table, int64_t *length, double *kl) {
     for (int64_t i = 0; i < o->N; i++) length[i] = rein_tokens_count(&o->tokens.rows, i);
-    if (o->ref) REIN_TRY(measure_kl(o, kl));
+    if (o->ref && !o->opt.full_kl) REIN_TRY(measure_kl(o, kl));
     const rein_advantage_args args = {.reward = table->value, .weight = table->weight, .N = o->N, .G = o->G,
                                       .n_func = table->n, .options = o->opt.credit, .length = length,
                                       .kl = o->ref ? kl : NULL, .allow_missing = o->rollouts.score[0].n_func > 0};
@@ -96,14 +96,7 @@ static rein_status advantages(rein_online *o, const reward_table *table, int64_t
     return rein_advantage_tokens(o->tokens.advantage, o->tokens.ret, &per_token);
 }
 
-static void scatter(rein_online *o) {
-    for (int64_t m = 0; m < o->M; m++) {
-        rein_group_batch *b = &o->batch[m];
-        for (int64_t i = 0; i < b->n_seq; i++)
-            for (int64_t t = 0; t < b->n[i]; t++)
-                b->advantage[b->first[i] + t] = o->tokens.advantage[o->tokens.rows.offset[b->begin + i] + t];
-    }
-}
+static double *advantage_of(const rein_group_batch *b) { return b->advantage; }
 
 rein_status rein_online_credit(rein_online *o) {
     reward_table table = {0};
@@ -114,7 +107,8 @@ rein_status rein_online_credit(rein_online *o) {
     REIN_TRY_OUT(status, rein_alloc(&kl, o->N, sizeof *kl), out);
     REIN_TRY_OUT(status, make_table(&table, o), out);
     REIN_TRY_OUT(status, advantages(o, &table, length, kl), out);
-    scatter(o);
+    rein_online_scatter(o, o->tokens.advantage, advantage_of);
+    if (o->critic) rein_online_targets(o);
 out:
     rein_free(table.value);
     rein_free(length);

@@ -15,13 +15,23 @@ void rein_online_deinit(rein_online *o) {
     rein_arena_deinit(&o->tokens.arena);
     rein_free(o->advantage);
     rein_free(o->row);
+    rein_free(o->value_row);
+    rein_trainer_deinit(&o->own_critic);
     rein_trainer_deinit(&o->t);
 }
 
+/* A reference that moves is as the policy's start, with weights of its own. */
+static rein_status start_moving(rein_model **ref, const rein_train_args *a, rein_device *dev) {
+    rein_tokenizer *tok = NULL;
+    rein_status status = rein_start_policy(ref, &tok, a, dev);
+    rein_tokenizer_destroy(tok);
+    return status;
+}
+
 static rein_status load_reference(rein_online *o) {
-    const rein_train_args *a = o->t.args;
+    const rein_train_args *a = &o->ref_args;
     if (!o->opt.needs_ref) return REIN_OK;
-    REIN_TRY(rein_start_reference(&o->ref, a, o->t.dev));
+    REIN_TRY(a->sync_ref_model ? start_moving(&o->ref, a, o->t.dev) : rein_start_reference(&o->ref, a, o->t.dev));
     if (o->ref->cfg.V != o->t.model->cfg.V)
         return rein_fail(REIN_ERR_USAGE, "reference '%s' has a vocabulary of %lld, the policy %lld", a->ref_model,
                          (long long)o->ref->cfg.V, (long long)o->t.model->cfg.V);
@@ -45,20 +55,50 @@ static void set_sizes(rein_online *o) {
     for (int i = 0; i < o->t.model->cfg.n_eos; i++) o->eos[i] = (int32_t)o->t.model->cfg.eos_id[i];
 }
 
-rein_status rein_online_init(rein_online *o, rein_online_kind kind, const rein_train_args *a, const rein_env *env,
-                             rein_device *dev, const rein_train_watch *watch) {
+/* A trainer of its own model. It writes to no run. */
+static rein_status start_trainer(rein_trainer *t, const rein_train_args *a, rein_device *dev,
+                                 const rein_train_watch *watch) {
     rein_model *model = NULL;
     rein_tokenizer *tok = NULL;
+    rein_status status = rein_start_policy(&model, &tok, a, dev);
+    if (status == REIN_OK) return rein_trainer_init(t, a, dev, model, tok, watch);
+    rein_model_destroy(model);
+    rein_tokenizer_destroy(tok);
+    return rein_trace_add(status, __FILE__, __LINE__);
+}
+
+static rein_status load_critic(rein_online *o) {
+    const rein_train_args *a = o->t.args;
+    if (o->kind != REIN_ONLINE_PPO) return REIN_OK;
+    REIN_TRY(rein_alloc(&o->value_row, o->N, sizeof *o->value_row));
+    o->critic = a->critic == REIN_CRITIC_SHARED ? &o->t : &o->own_critic;
+    if (o->critic == &o->t) return REIN_OK;
+    REIN_TRY(start_trainer(&o->own_critic, &o->critic_args, o->t.dev, NULL));
+    o->own_critic.steps = o->t.steps;
+    if (o->own_critic.model->cfg.V != o->t.model->cfg.V)
+        return rein_fail(REIN_ERR_USAGE, "critic '%s' has a vocabulary of %lld, the policy %lld",
+                         o->critic_args.model_name_or_path, (long long)o->own_critic.model->cfg.V,
+                         (long long)o->t.model->cfg.V);
+    return REIN_OK;
+}
+
+/* The same options for each model, but for what makes it what it is. */
+static void set_args(rein_online *o, rein_online_kind kind, const rein_train_args *a) {
+    bool separate = kind == REIN_ONLINE_PPO && a->critic == REIN_CRITIC_SEPARATE;
+    o->policy_args = o->critic_args = o->ref_args = *a;
+    if (separate) o->policy_args.value_head = REIN_VALUE_NONE;
+    o->ref_args.value_head = REIN_VALUE_NONE;
+    if (a->critic_model) o->critic_args.model_name_or_path = a->critic_model;
+    if (a->critic_learning_rate > 0) o->critic_args.learning_rate = a->critic_learning_rate;
+}
+
+rein_status rein_online_init(rein_online *o, rein_online_kind kind, const rein_train_args *a, const rein_env *env,
+                             rein_device *dev, const rein_train_watch *watch) {
     o->kind = kind;
     o->env = env;
     REIN_TRY(rein_online_options_init(&o->opt, kind, a));
-    rein_status status = rein_start_policy(&model, &tok, a, dev);
-    if (status != REIN_OK) {
-        rein_model_destroy(model);
-        rein_tokenizer_destroy(tok);
-        return rein_trace_add(status, __FILE__, __LINE__);
-    }
-    REIN_TRY(rein_trainer_init(&o->t, a, dev, model, tok, watch));
+    set_args(o, kind, a);
+    REIN_TRY(start_trainer(&o->t, &o->policy_args, dev, watch));
     set_sizes(o);
     REIN_TRY(rein_alloc(&o->batch, o->M, sizeof *o->batch));
     REIN_TRY(rein_alloc(&o->advantage, o->N, sizeof *o->advantage));
@@ -66,6 +106,8 @@ rein_status rein_online_init(rein_online *o, rein_online_kind kind, const rein_t
     if (a->dynamic_sampling) REIN_TRY(rein_alloc(&o->spare, a->max_resamples, sizeof *o->spare));
     rein_entropy_control_init(&o->state.entropy, &o->opt.loss);
     o->state.beta = o->opt.beta;
+    REIN_TRY(load_critic(o));
+    rein_online_keep_state(o);
     REIN_TRY(load_chat(o));
     return load_reference(o);
 }

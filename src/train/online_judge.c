@@ -31,6 +31,7 @@ out:
 }
 
 rein_status rein_online_judge(rein_online *o) {
-    for (int64_t m = 0; o->ref && m < o->M; m++) REIN_TRY(reference_logp(o, &o->batch[m]));
+    if (o->critic) REIN_TRY(rein_online_values(o));
+    for (int64_t m = 0; o->ref && !o->opt.full_kl && m < o->M; m++) REIN_TRY(reference_logp(o, &o->batch[m]));
     return audit_alone(o);
 }

@@ -182,7 +182,7 @@ static rein_status check_loss_rules(const rein_train_args *a, unsigned use) {
 static rein_status check_other_rules(const rein_online_options *o, rein_online_kind kind, const rein_train_args *a) {
     rein_advantage_estimator e = o->credit.estimator;
     bool scaled = e == REIN_ADVANTAGE_GRPO || e == REIN_ADVANTAGE_PASSK, kl = ever_positive(&o->schedule[REIN_AT_BETA]);
-    bool separate = kind == REIN_ONLINE_PPO && a->critic != 0;
+    bool separate = kind == REIN_ONLINE_PPO && a->critic == REIN_CRITIC_SEPARATE;
     const rule rules[] = {
         {"scale_rewards", scaled, "the advantage_estimator does not divide"},
         {"advantage_std", scaled || e == REIN_ADVANTAGE_GDPO || o->credit.normalize_advantages, "nothing is divided by it"},
@@ -205,6 +205,8 @@ static rein_status check(rein_online_options *o, rein_online_kind kind, const re
     REIN_TRY(check_sizes(a));
     REIN_TRY(check_reference(o, kind, a));
     REIN_TRY(rein_loss_options_check(&o->loss));
+    if (kind == REIN_ONLINE_PPO && a->value_head == 0)
+        return rein_fail(REIN_ERR_USAGE, "ppo needs a value function: value_head linear or mlp");
     if (a->use_adaptive_entropy && !rein_value_is_constant(&o->schedule[REIN_AT_ENTROPY_COEF]))
         return rein_fail(REIN_ERR_USAGE, "use_adaptive_entropy steers entropy_coef: give one number, not '%s'",
                          a->entropy_coef);

@@ -79,6 +79,7 @@ static rein_status make_batches(rein_online *o) {
         rein_group_batch_deinit(b);
         REIN_TRY(rein_group_batch_make(b, &o->rollouts, m * o->rows, (m + 1) * o->rows, (float)o->opt.temperature,
                                        a->microbatch_tokens));
+        REIN_TRY(rein_group_batch_more(b, o->opt.full_kl, o->critic != NULL));
         for (int64_t i = 0; i < b->n_seq; i++)
             if (a->mask_truncated_completions && o->rollouts.gen.seq[b->begin + i].finish == REIN_FINISH_LENGTH)
                 memset(b->mask + b->first[i], 0, (size_t)b->n[i]);
@@ -113,6 +114,14 @@ void rein_online_gather(double *out, const rein_online *o, rein_online_member me
         for (int64_t i = 0; i < b->n_seq; i++)
             for (int64_t t = 0; t < b->n[i]; t++)
                 out[o->tokens.rows.offset[b->begin + i] + t] = (double)member(b)[b->first[i] + t];
+    }
+}
+
+void rein_online_scatter(const rein_online *o, const double *x, rein_online_target member) {
+    for (int64_t m = 0; m < o->M; m++) {
+        const rein_group_batch *b = &o->batch[m];
+        for (int64_t i = 0; i < b->n_seq; i++)
+            memcpy(member(b) + b->first[i], x + o->tokens.rows.offset[b->begin + i], (size_t)b->n[i] * sizeof *x);
     }
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/sum.h"
 #include "rl/kl.h"
+#include "rl/loss_types.h"
 #include "train/online_loop.h"
 
 /* One pass over one mini-batch. */
@@ -55,8 +56,24 @@ static rein_loss_batch view(const pass *s, int64_t *offset, int64_t at, int64_t 
     for (int64_t i = at; i < stop; i++) offset[i - at] = b->first[i];
     offset[stop - at] = b->first[stop - 1] + b->n[stop - 1];
     return (rein_loss_batch){.B = stop - at, .offset = offset, .logp = b->logp, .old_logp = b->old_logp,
-                             .ref_logp = s->o->ref ? b->ref_logp : NULL, .entropy = b->entropy, .mask = b->mask,
+                             .ref_logp = s->o->ref && !s->o->opt.full_kl ? b->ref_logp : NULL, .entropy = b->entropy, .mask = b->mask,
                              .chosen = rein_loss_selects(&s->o->opt.loss) ? b->chosen : NULL, .advantage = b->advantage};
+}
+
+/* The exact KL to the reference as a term of the loss: each token has the weight that its policy loss has. */
+static void add_full_kl(pass *s, int64_t i, const rein_loss_divisors *div) {
+    const rein_loss_options *opt = &s->o->opt.loss;
+    rein_group_batch *b = s->b;
+    rein_loss_row *row = &s->o->row[b->begin + i];
+    rein_loss_agg agg = rein_loss_agg_of(opt);
+    bool mean = agg == REIN_AGG_SEQ_MEAN || agg == REIN_AGG_MICRO_SEQ_MEAN;
+    double scale = s->o->opt.beta / (div->policy * (mean && row->tokens > 0 ? (double)row->tokens : 1));
+    row->kl = 0;
+    for (int64_t t = b->first[i]; t < b->first[i] + b->n[i]; t++) {
+        b->ddivergence[t] = b->mask[t] ? (float)scale : 0;
+        if (b->mask[t]) row->kl += (double)b->divergence[t];
+    }
+    row->loss += scale * row->kl;
 }
 
 /* Loss of sequences [begin, end), cut where logical micro-batches end. */
@@ -70,19 +87,20 @@ static rein_status loss_of(pass *s, int64_t begin, int64_t end) {
         rein_loss_batch batch = view(s, offset, at, stop);
         rein_loss_divisors div = divisors(s, first);
         status = rein_loss_policy(o->row + s->b->begin + at, s->b->dlogp, s->b->dentropy, &batch, &o->opt.loss, &div);
+        for (int64_t i = at; o->opt.full_kl && i < stop; i++) add_full_kl(s, i, &div);
         at = stop;
     }
     rein_free(offset);
+    if (status == REIN_OK && o->critic == &o->t)
+        status = rein_online_value_loss(o, s->b, s->micro, begin, end);
     return status;
 }
 
-/* Sequences whose spans take gradient in a part: they are consecutive. */
-static void sequences_of(const pass *s, int64_t part, int64_t *begin, int64_t *end) {
-    const rein_group_batch *b = s->b;
+void rein_online_sequences(const rein_group_batch *b, const rein_leaf *leaf, int64_t part, int64_t *begin, int64_t *end) {
     *begin = b->n_seq;
     *end = 0;
     for (int64_t i = 0; i < b->n_seq; i++) {
-        if (s->o->t.leaf.member[b->span[i]] != part) continue;
+        if (leaf->member[b->span[i]] != part) continue;
         if (i < *begin) *begin = i;
         *end = i + 1;
     }
@@ -115,24 +133,31 @@ static rein_status gradients(pass *s) {
     rein_online *o = s->o;
     rein_trainer *t = &o->t;
     rein_group_batch *b = s->b;
-    const rein_leaf_values out = {.logp = b->logp, .entropy = b->entropy};
-    const rein_leaf_gradient gradient = {.logp = b->dlogp};
+    bool shared = o->critic == t, bonus = rein_loss_has_bonus(&o->opt.loss);
+    const rein_leaf_values out = {.logp = b->logp, .entropy = b->entropy, .divergence = b->divergence,
+                                  .value = shared ? b->value : NULL};
+    const rein_leaf_gradient gradient = {.logp = b->dlogp, .entropy = bonus ? b->dentropy : NULL,
+                                         .divergence = b->ddivergence, .value = shared ? b->dvalue : NULL};
     rein_grads_zero(&t->grads, t->model);
     REIN_TRY(rein_leaf_begin(&t->leaf, &b->forest, &b->plan, &b->sampling));
+    rein_leaf_teach(&t->leaf, o->opt.full_kl ? &o->ref_leaf : NULL, 1);
+    if (o->opt.full_kl) REIN_TRY(rein_leaf_begin(&o->ref_leaf, &b->forest, &b->plan, &b->sampling));
     for (int64_t p = 0; p < b->plan.n_part; p++) {
         int64_t begin, end;
+        if (o->opt.full_kl) REIN_TRY(rein_leaf_forward(&o->ref_leaf, p, &(rein_leaf_values){.logp = NULL}));
         REIN_TRY(rein_leaf_forward(&t->leaf, p, &out));
         if (s->exact) REIN_TRY(rein_group_audit(b, p));
-        sequences_of(s, p, &begin, &end);
+        rein_online_sequences(b, &t->leaf, p, &begin, &end);
         if (begin < end) REIN_TRY(loss_of(s, begin, end));
         REIN_TRY(rein_leaf_backward(&t->leaf, &gradient, &t->grads));
     }
+    rein_leaf_teach(&t->leaf, NULL, 0);
     rein_grads_finish(&t->grads, t->model);
     return REIN_OK;
 }
 
-/* Mean over the mini-batch's tokens of k3(policy that sampled || policy now). */
-static rein_status approx_kl(const pass *s, double *out) {
+/* Mean over the mini-batch's tokens of an estimate of the KL between two of its log-probs. */
+static rein_status drift(const pass *s, rein_kl_estimator estimator, const float *p, const float *q, double *out) {
     const rein_group_batch *b = s->b;
     double *sum;
     int64_t n = 0;
@@ -140,7 +165,7 @@ static rein_status approx_kl(const pass *s, double *out) {
     for (int64_t i = 0; i < b->n_seq; i++)
         for (int64_t t = b->first[i]; t < b->first[i] + b->n[i]; t++) {
             if (!b->mask[t]) continue;
-            sum[i] += rein_kl_value(REIN_KL_K3, b->old_logp[t], b->logp[t]);
+            sum[i] += rein_kl_value(estimator, p[t], q[t]);
             n++;
         }
     *out = n > 0 ? rein_pairwise_sum(sum, b->n_seq) / (double)n : 0;
@@ -151,11 +176,24 @@ static rein_status approx_kl(const pass *s, double *out) {
 static rein_status measure(pass *s, rein_loss_metrics *metrics) {
     rein_online *o = s->o;
     const rein_group_batch *b = s->b;
+    double *mean = o->report.mean, square;
+    rein_value_metrics value = {0};
     rein_loss_finish(metrics, o->row + b->begin, b->n_seq, &o->opt.loss);
-    if (metrics->nonfinite > 0)
+    if (o->critic) rein_value_finish(&value, o->value_row + b->begin, b->n_seq);
+    if (metrics->nonfinite + value.nonfinite > 0)
         return rein_fail(REIN_ERR_NUMERIC, "step %lld: the loss of %lld tokens is not finite; the update is refused",
-                         (long long)o->t.step, (long long)metrics->nonfinite);
-    return approx_kl(s, &o->report.approx_kl);
+                         (long long)o->t.step, (long long)(metrics->nonfinite + value.nonfinite));
+    REIN_TRY(drift(s, REIN_KL_K3, b->old_logp, b->logp, &o->report.approx_kl));
+    REIN_TRY(drift(s, REIN_KL_K2, b->old_logp, b->logp, &square));
+    mean[REIN_MEAN_APPROX_KL] += square;
+    mean[REIN_MEAN_CLIP] += metrics->region_mean;
+    mean[REIN_MEAN_POLICY] += metrics->loss;
+    mean[REIN_MEAN_VALUE] += value.loss;
+    mean[REIN_MEAN_VALUE_CLIP] += value.clip_fraction;
+    mean[REIN_MEAN_ENTROPY] += metrics->entropy;
+    mean[REIN_MEAN_RATIO] += metrics->ratio_mean;
+    o->report.passes++;
+    return REIN_OK;
 }
 
 static rein_status mini_batch(pass *s, rein_loss_metrics *metrics) {
@@ -167,12 +205,27 @@ static rein_status mini_batch(pass *s, rein_loss_metrics *metrics) {
     rein_status status = gradients(s);
     o->t.leaf.pass.dropout = (rein_dropout){0};
     REIN_TRY(status);
+    if (o->critic == &o->own_critic) REIN_TRY(rein_online_critic_gradients(o, s->b, s->micro));
     return measure(s, metrics);
 }
 
 /* ---- updates ---- */
 
-static rein_status update(rein_online *o, const rein_loss_metrics *metrics, int64_t step) {
+/* Update what has gradients. The policy waits while the critic warms up. */
+static rein_status update(const pass *s, const rein_loss_metrics *metrics, int64_t step) {
+    rein_online *o = s->o;
+    bool allowed = !(o->critic && step < o->t.args->critic_warmup_steps);
+    double kl = metrics->kl;
+    if (o->critic == &o->own_critic) {
+        rein_update own;
+        o->critic->step = step;
+        REIN_TRY(rein_trainer_update(o->critic, &own));
+    }
+    if (allowed && o->opt.kl_cap.cap > 0) {
+        if (!o->opt.full_kl) REIN_TRY(drift(s, REIN_KL_K3, s->b->logp, s->b->ref_logp, &kl));
+        REIN_TRY(rein_online_cap(o, kl, &allowed));
+    }
+    if (!allowed) return REIN_OK;
     o->t.step = step; /* all updates of a step share its place in the schedule */
     REIN_TRY(rein_trainer_update(&o->t, &o->report.update));
     rein_entropy_control_update(&o->state.entropy, &o->opt.loss, metrics->entropy_top);
@@ -197,7 +250,7 @@ rein_status rein_online_update(rein_online *o) {
         if (s.k == 0) rein_loss_finish(&o->report.first, o->row, (n + 1) * o->rows, &o->opt.loss);
         double done = rein_clock();
         stop = a->target_kl > 0 && o->report.approx_kl > a->target_kl;
-        if (!stop) REIN_TRY(update(o, &metrics, step));
+        if (!stop) REIN_TRY(update(&s, &metrics, step));
         o->report.seconds[3] += done - begun;
         o->report.seconds[4] += rein_clock() - done;
     }

@@ -91,7 +91,7 @@ static rein_status adapter_options(rein_model_options *o, rein_lora_config *conf
 }
 
 rein_status rein_start_policy(rein_model **model, rein_tokenizer **tok, const rein_train_args *a, rein_device *dev) {
-    rein_model_options o = {0};
+    rein_model_options o = {.seed = (uint64_t)a->seed};
     rein_lora_config config;
     rein_arena arena = {0};
     char *dir;
@@ -107,6 +107,7 @@ rein_status rein_start_policy(rein_model **model, rein_tokenizer **tok, const re
         goto out;
     }
     o.max_pos = a->max_model_length;
+    o.value_head = (rein_value_kind)a->value_head;
     REIN_TRY_OUT(status, rein_start_model(model, tok, dir, dev, &o), out);
     if ((*model)->lora) (*model)->lora->config.dropout = a->lora_dropout;
 out:
