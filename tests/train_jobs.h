@@ -23,7 +23,7 @@
 #include "train/online_options.h"
 #include "train/sft.h"
 
-enum { JOB_EXTRA = 8, JOB_PATH = 160 };
+enum { JOB_EXTRA = 12, JOB_PATH = 160 };
 
 /* ---- an environment with a dense reward, and faults to order ---- */
 
@@ -330,6 +330,36 @@ static inline double metric(const job *j, const char *name, int64_t step) {
     rein_arena_deinit(&arena);
     rein_rundir_close(run);
     return value;
+}
+
+/* Step `step` of an online run, recomputed from checkpoint-`from` (0: the start), must have the hashes that it recorded. */
+static inline void job_replays(const job *j, int64_t from, int64_t step) {
+    char path[JOB_PATH];
+    rein_options opts;
+    rein_train_args args = {0};
+    rein_device *dev;
+    rein_rundir *run;
+    rein_commit want, got;
+    rein_str journal = {0}, recorded = {0};
+    bool found;
+    digits_env env = {.env = {&digits_class}};
+    job_options(&opts, &args, j);
+    OK(rein_device_open_cpu(&dev, j->isa, 1));
+    snprintf(path, sizeof path, "%s/%s/checkpoint-%d", j->shop->dir, j->name, (int)from);
+    OK(rein_online_replay_env(j->kind, &args, &env.env, dev, from ? path : NULL, step, &got, &journal));
+    job_path(path, j, "");
+    OK(rein_rundir_open(&run, path, false));
+    OK(rein_commit_read(run, step, &want, &found));
+    assert_true(found);
+    const char *different = rein_commit_difference(&want, &got);
+    if (different) fail_msg("step %d of '%s': %s differs when recomputed", (int)step, j->name, different);
+    OK(rein_journal_read(run, step, &recorded, &found));
+    assert_true(found && recorded.len == journal.len && memcmp(recorded.data, journal.data, journal.len) == 0);
+    rein_rundir_close(run);
+    rein_str_deinit(&journal);
+    rein_str_deinit(&recorded);
+    rein_options_deinit(&opts);
+    rein_device_close(dev);
 }
 
 /* One bit of a file, counted from its end. */

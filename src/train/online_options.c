@@ -212,12 +212,12 @@ static rein_status check(rein_online_options *o, rein_online_kind kind, const re
                          a->entropy_coef);
     if (a->kl_in_reward && ever_positive(&o->schedule[REIN_AT_BETA])) credit.kl_coef = 1;
     REIN_TRY(rein_advantage_options_check(&credit, a->num_generations));
-    REIN_TRY(rein_kl_control_options_check(&o->kl_control));
-    REIN_TRY(rein_kl_cap_options_check(&o->kl_cap));
     if (a->dynamic_sampling && !rein_advantage_needs_spread(o->credit.estimator))
         return rein_fail(REIN_ERR_USAGE, "dynamic_sampling goes with estimators that compare the answers to a prompt");
     REIN_TRY(check_loss_rules(a, rein_online_use(kind)));
-    return check_other_rules(o, kind, a);
+    REIN_TRY(check_other_rules(o, kind, a));
+    REIN_TRY(rein_kl_control_options_check(&o->kl_control));
+    return rein_kl_cap_options_check(&o->kl_cap);
 }
 
 rein_status rein_online_options_init(rein_online_options *o, rein_online_kind kind, const rein_train_args *a) {
