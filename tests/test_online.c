@@ -59,8 +59,8 @@ static void leave_one_out(void **state) {
     job j = {.name = "rloo", .kind = REIN_ONLINE_RLOO, .extra = {"num_iterations=2", "normalize_advantages=true"}};
     keeps_its_promises(j);
     j.shop = &shop;
-    assert_true(metric(&j, "objective/kl", 1) == 0); /* the reference is the start */
-    assert_true(metric(&j, "objective/kl", 3) != 0);
+    assert_true(metric(&j, "kl", 1) == 0); /* the reference is the start */
+    assert_true(metric(&j, "kl", 3) != 0);
 }
 
 static void mini_batches(void **state) {

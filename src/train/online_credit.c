@@ -76,6 +76,7 @@ static rein_status measure_kl(rein_online *o, double *sum) {
             tokens += k->rows.mask[t];
         }
     }
+    o->report.kl_sum = rein_pairwise_sum(sum, o->N) / (double)o->N;
     o->report.kl = tokens > 0 ? rein_pairwise_sum(sum, o->N) / (double)tokens : 0;
     rein_free(old);
     return REIN_OK;

@@ -48,6 +48,8 @@ typedef struct rein_online_report {
     rein_advantage_stats reward;
     rein_loss_metrics first; /* of the first pass over the step's completions */
     rein_update update;      /* the last one */
+    rein_update critic;      /* the same of a critic of its own */
+    double kl_sum;           /* as kl, but a sum over each completion, mean over completions */
     double kl;               /* mean over tokens of the estimator between sampling policy and reference */
     double approx_kl;        /* of the sampling policy to the policy before the last update, k3, mean over tokens */
     double explained;        /* variance of the returns that the values explain; NaN without any */

@@ -217,9 +217,8 @@ static rein_status update(const pass *s, const rein_loss_metrics *metrics, int64
     bool allowed = !(o->critic && step < o->t.args->critic_warmup_steps);
     double kl = metrics->kl;
     if (o->critic == &o->own_critic) {
-        rein_update own;
         o->critic->step = step;
-        REIN_TRY(rein_trainer_update(o->critic, &own));
+        REIN_TRY(rein_trainer_update(o->critic, &o->report.critic));
     }
     if (allowed && o->opt.kl_cap.cap > 0) {
         if (!o->opt.full_kl) REIN_TRY(drift(s, REIN_KL_K3, s->b->logp, s->b->ref_logp, &kl));
