@@ -26,7 +26,7 @@ static rein_status write_all_forms(const rein_options *opts) {
     rein_str out = {0};
     rein_options_write_yaml(opts, &out);
     rein_options_write_schema(opts, "title", &out);
-    rein_options_write_help(rows, (int64_t)REIN_COUNT(rows), &out);
+    rein_options_write_help(opts, &out);
     rein_status status = rein_str_check(&out);
     rein_str_deinit(&out);
     return status;

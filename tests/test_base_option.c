@@ -277,7 +277,8 @@ static void test_written_schema(void **state) {
 static void test_help(void **state) {
     (void)state;
     rein_str out = {0};
-    rein_options_write_help(rows, (int64_t)REIN_COUNT(rows), &out);
+    const rein_options opts = {.rows = rows, .n_rows = REIN_COUNT(rows)};
+    rein_options_write_help(&opts, &out);
     assert_string_equal(out.data, "  --config FILE                     options as YAML (default none)\n"
                                   "  --bf16 [true|false]               store weights as bfloat16 (default false)\n"
                                   "  --num_generations N               (default 8, 2 .. 1024)\n"

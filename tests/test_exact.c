@@ -78,7 +78,7 @@ static void compare_all(const sampled *s, const rein_model *m, double temperatur
     OK(rein_alloc(&logp, f.forest.n_tok, sizeof *logp));
     OK(rein_leaf_init(&leaf, m));
     OK(rein_leaf_begin(&leaf, &f.forest, &f.plan, &how));
-    for (int64_t p = 0; p < f.plan.n_part; p++) OK(rein_leaf_forward(&leaf, p, logp, NULL));
+    for (int64_t p = 0; p < f.plan.n_part; p++) OK(rein_leaf_forward(&leaf, p, &(rein_leaf_values){.logp = logp}));
     for (int64_t q = 0; q < s->gen.n_seq; q++)
         for (int64_t t = 0; t < s->gen.seq[q].n; t++) {
             float a = s->gen.seq[q].logp[t], b = logp[f.tok_of[q] + t];
@@ -104,8 +104,8 @@ static void nudge(rein_model *m, const sampled *s) {
     OK(rein_leaf_init(&leaf, m));
     OK(rein_leaf_begin(&leaf, &f.forest, &f.plan, &how));
     for (int64_t t = 0; t < f.forest.n_tok; t++) dlogp[t] = 1e-3f;
-    OK(rein_leaf_forward(&leaf, 0, logp, NULL));
-    OK(rein_leaf_backward(&leaf, dlogp, &g));
+    OK(rein_leaf_forward(&leaf, 0, &(rein_leaf_values){.logp = logp}));
+    OK(rein_leaf_backward(&leaf, &(rein_leaf_gradient){.logp = dlogp}, &g));
     rein_grads_finish(&g, m);
     for (int64_t i = 0; i < m->n_float; i++) m->w[i] += 0.01f * g.flat[i];
     rein_model_pack(m);
@@ -403,8 +403,8 @@ static void gradient(const rein_model *m, const rein_forest *f, int64_t microbat
     OK(rein_leaf_begin(&leaf, f, &plan, &how));
     rein_grads_zero(g, m);
     for (int64_t p = 0; p < plan.n_part; p++) {
-        OK(rein_leaf_forward(&leaf, p, logp, NULL));
-        OK(rein_leaf_backward(&leaf, dlogp, g));
+        OK(rein_leaf_forward(&leaf, p, &(rein_leaf_values){.logp = logp}));
+        OK(rein_leaf_backward(&leaf, &(rein_leaf_gradient){.logp = dlogp}, g));
     }
     rein_grads_finish(g, m);
     rein_leaf_deinit(&leaf);
@@ -532,7 +532,7 @@ static void continuations_sum_to_one(void **state) {
     OK(rein_forest_plan_make(&plan, &f, 0));
     OK(rein_leaf_init(&leaf, m));
     OK(rein_leaf_begin(&leaf, &f, &plan, &how));
-    OK(rein_leaf_forward(&leaf, 0, logp, NULL));
+    OK(rein_leaf_forward(&leaf, 0, &(rein_leaf_values){.logp = logp}));
     double sum = 0;
     for (int i = 0; i < 125; i++) {
         const float *l = logp + f.span[1 + i].tok;

@@ -105,7 +105,7 @@ static float *logprobs(const rein_model *m, const int32_t *ids, int64_t n) {
     OK(rein_forest_plan_make(&plan, &forest, 0));
     OK(rein_leaf_init(&leaf, m));
     OK(rein_leaf_begin(&leaf, &forest, &plan, &how));
-    OK(rein_leaf_forward(&leaf, 0, logp, NULL));
+    OK(rein_leaf_forward(&leaf, 0, &(rein_leaf_values){.logp = logp}));
     rein_leaf_deinit(&leaf);
     rein_forest_plan_deinit(&plan);
     rein_forest_deinit(&forest);

@@ -73,8 +73,8 @@ static void close_texts(texts *t) {
 
 static void forward(texts *t, const rein_model *m, rein_grads *g) {
     for (int64_t p = 0; p < t->plan.n_part; p++) {
-        OK(rein_leaf_forward(&t->leaf, p, t->logp, NULL));
-        if (g) OK(rein_leaf_backward(&t->leaf, t->dlogp, g));
+        OK(rein_leaf_forward(&t->leaf, p, &(rein_leaf_values){.logp = t->logp}));
+        if (g) OK(rein_leaf_backward(&t->leaf, &(rein_leaf_gradient){.logp = t->dlogp}, g));
     }
     if (g) rein_grads_finish(g, m);
 }

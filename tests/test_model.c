@@ -103,7 +103,7 @@ static void check_gradients(fixture *f, const char *name, const float *logp) {
     int64_t n_read = f->B * (f->T - 1);
     for (int64_t t = 0; t < f->forest.n_tok; t++) dlogp[t] = -1.0f / (float)n_read;
     for (int64_t t = 0; t < f->forest.n_tok; t++) sum -= f->forest.want[t] ? (double)logp[t] : 0;
-    OK(rein_leaf_backward(&f->leaf, dlogp, &g));
+    OK(rein_leaf_backward(&f->leaf, &(rein_leaf_gradient){.logp = dlogp}, &g));
     rein_grads_finish(&g, f->model);
     for (int64_t i = 0; i < f->model->n_param; i++) {
         const rein_param *p = &f->model->param[i];
@@ -145,7 +145,7 @@ static void agrees_with_transformers(void **state) {
             fixture f;
             float logp[256];
             open_fixture(&f, models[i], *isa);
-            OK(rein_leaf_forward(&f.leaf, 0, logp, NULL));
+            OK(rein_leaf_forward(&f.leaf, 0, &(rein_leaf_values){.logp = logp}));
             check_logits(&f, models[i]);
             const float *want = golden(&f, "logp", NULL);
             for (int64_t b = 0; b < f.B; b++) {

@@ -184,8 +184,7 @@ static inline void job_path(char out[JOB_PATH], const job *j, const char *file) 
 
 static inline void job_options(rein_options *opts, rein_train_args *args, const job *j) {
     char path[JOB_PATH];
-    OK(rein_options_init(opts, rein_train_rows + (j->grpo ? REIN_GRPO_FIRST : 0),
-                         j->grpo ? REIN_GRPO_ROWS : REIN_SFT_ROWS, args));
+    OK(rein_options_init_use(opts, rein_train_rows, j->grpo ? REIN_USE_GRPO : REIN_USE_SFT, args));
     job_path(path, j, "");
     OK(rein_options_set(opts, "output_dir", path, 2, "test"));
     snprintf(path, sizeof path, "%s/model", j->shop->dir);

@@ -237,15 +237,32 @@ static rein_status set_defaults(rein_options *opts) {
     return REIN_OK;
 }
 
-rein_status rein_options_init(rein_options *opts, const rein_option *rows, int64_t n_rows, void *values) {
+/* Room beside the rows, and the defaults. */
+static rein_status start(rein_options *opts) {
     rein_status status;
-    *opts = (rein_options){.rows = rows, .n_rows = n_rows, .values = values};
-    REIN_TRY_OUT(status, rein_alloc(&opts->is_set, n_rows, sizeof *opts->is_set), out);
-    REIN_TRY_OUT(status, rein_alloc(&opts->sources, n_rows, sizeof *opts->sources), out);
+    REIN_TRY_OUT(status, rein_alloc(&opts->is_set, opts->n_rows, sizeof *opts->is_set), out);
+    REIN_TRY_OUT(status, rein_alloc(&opts->sources, opts->n_rows, sizeof *opts->sources), out);
     REIN_TRY_OUT(status, set_defaults(opts), out);
 out:
     if (status != REIN_OK) rein_options_deinit(opts);
     return status;
+}
+
+rein_status rein_options_init(rein_options *opts, const rein_option *rows, int64_t n_rows, void *values) {
+    *opts = (rein_options){.rows = rows, .n_rows = n_rows, .values = values};
+    return start(opts);
+}
+
+rein_status rein_options_init_use(rein_options *opts, const rein_option *rows, unsigned use, void *values) {
+    rein_option *chosen;
+    size_t n = 0;
+    while (rows[n].name) n++;
+    *opts = (rein_options){.values = values};
+    REIN_TRY(rein_arena_alloc(&opts->arena, &chosen, n * sizeof *chosen));
+    for (const rein_option *row = rows; row->name; row++)
+        if (row->use == 0 || (row->use & use)) chosen[opts->n_rows++] = *row;
+    opts->rows = chosen;
+    return start(opts);
 }
 
 void rein_options_deinit(rein_options *opts) {

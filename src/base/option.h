@@ -30,6 +30,7 @@ struct rein_option {
     const char *choices; /* CHOICE: "linear|cosine|constant" */
     const char *help;    /* one line: meaning, unit */
     const char *metavar; /* in help: FILE, DIR, N...; NULL: from the type */
+    unsigned use;        /* bits of the commands that share the table and have this row; 0: all have it */
 };
 
 typedef struct rein_options {
@@ -43,6 +44,9 @@ typedef struct rein_options {
 
 /** Fill `values` with the defaults. The rows and values must outlive *opts. Pair with rein_options_deinit. */
 REIN_NODISCARD rein_status rein_options_init(rein_options *opts, const rein_option *rows, int64_t n_rows, void *values);
+/** As rein_options_init with the rows of one command (`use` is its bit) of a shared table, which ends with a row without a
+ *  name. */
+REIN_NODISCARD rein_status rein_options_init_use(rein_options *opts, const rein_option *rows, unsigned use, void *values);
 void rein_options_deinit(rein_options *opts);
 
 /** Set one option from text; `where` is quoted in errors ("command line", "run.yaml:3:5"). A second set from the same
@@ -66,7 +70,7 @@ REIN_NODISCARD rein_status rein_options_load_yaml(rein_options *opts, const stru
  *  same values; a JSON object; a JSON Schema of the YAML file; help text. */
 void rein_options_write_yaml(const rein_options *opts, rein_str *out);
 void rein_options_write_schema(const rein_options *opts, const char *title, rein_str *out);
-void rein_options_write_help(const rein_option *rows, int64_t n_rows, rein_str *out);
+void rein_options_write_help(const rein_options *opts, rein_str *out);
 
 /** The index-th of the choices "a|b|c", `*len` bytes, borrowed; NULL if there are fewer. */
 const char *rein_choice_name(const char *choices, int index, int *len);

@@ -187,9 +187,9 @@ static void put_bounds(rein_str *out, const rein_option *row) {
         rein_str_printf(out, ", %.15g .. %.15g", row->min, row->max);
 }
 
-void rein_options_write_help(const rein_option *rows, int64_t n_rows, rein_str *out) {
-    for (int64_t i = 0; i < n_rows; i++) {
-        const rein_option *row = &rows[i];
+void rein_options_write_help(const rein_options *opts, rein_str *out) {
+    for (int64_t i = 0; i < opts->n_rows; i++) {
+        const rein_option *row = &opts->rows[i];
         const size_t start = out->len;
         rein_str_printf(out, "  --%s %s", row->name, metavar(row));
         if (out->len - start >= HELP_COLUMN) rein_str_printf(out, "\n%*s", HELP_COLUMN, "");

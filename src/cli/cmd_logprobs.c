@@ -144,7 +144,7 @@ static rein_status print_logprobs(const rein_cli *cli, texts *t, const values *v
     rein_str line = {0};
     rein_status status = REIN_OK;
     for (int64_t p = 0; p < t->plan.n_part && status == REIN_OK; p++) {
-        status = rein_leaf_forward(&t->leaf, p, t->logp, NULL);
+        status = rein_leaf_forward(&t->leaf, p, &(rein_leaf_values){.logp = t->logp});
         for (int64_t i = 0; i < t->plan.part[p].n_entry && status == REIN_OK; i++) {
             rein_str_clear(&line);
             status = put_span(t, &line, t->leaf.batch.runs[i].row, &t->forest.span[t->plan.part[p].entry[i]], v);
@@ -174,8 +174,8 @@ static rein_status gradients(texts *t, rein_grads *g, double *loss, double *norm
     for (int64_t i = 0; i < t->forest.n_tok; i++) t->aux[i] = -1.0f / (float)reads;
     *loss = *norm = 0;
     for (int64_t p = 0; p < t->plan.n_part; p++) {
-        REIN_TRY(rein_leaf_forward(&t->leaf, p, t->logp, NULL));
-        REIN_TRY(rein_leaf_backward(&t->leaf, t->aux, g));
+        REIN_TRY(rein_leaf_forward(&t->leaf, p, &(rein_leaf_values){.logp = t->logp}));
+        REIN_TRY(rein_leaf_backward(&t->leaf, &(rein_leaf_gradient){.logp = t->aux}, g));
     }
     rein_grads_finish(g, m);
     for (int64_t i = 0; i < t->forest.n_tok; i++)

@@ -161,7 +161,7 @@ static rein_status read_stage(recipe *r, const rein_yaml_node *n) {
     s->command = command_named(run->text);
     if (!s->command) return bad(run, "no such command");
     if (s->command->values_size) REIN_TRY(rein_alloc(&s->values, 1, s->command->values_size));
-    REIN_TRY(rein_options_init(&s->opts, s->command->options, s->command->n_options, s->values));
+    REIN_TRY(rein_command_options(&s->opts, s->command, s->values));
     REIN_TRY(read_options(r, s, rein_yaml_get(n, "options")));
     return read_words(r, s, rein_yaml_get(n, "args"));
 }

@@ -82,8 +82,8 @@ static rein_status train(const rein_model *m, const rein_gen *gen, const int32_t
     REIN_TRY_OUT(status, rein_grads_init(&g, m), out);
     REIN_TRY_OUT(status, rein_leaf_begin(&leaf, &f, &plan, &how), out);
     for (int64_t p = 0; p < plan.n_part; p++) {
-        REIN_TRY_OUT(status, rein_leaf_forward(&leaf, p, logp, NULL), out);
-        REIN_TRY_OUT(status, rein_leaf_backward(&leaf, dlogp, &g), out);
+        REIN_TRY_OUT(status, rein_leaf_forward(&leaf, p, &(rein_leaf_values){.logp = logp}), out);
+        REIN_TRY_OUT(status, rein_leaf_backward(&leaf, &(rein_leaf_gradient){.logp = dlogp}, &g), out);
     }
     rein_grads_finish(&g, m);
     rein_params_hash(m, g.flat, out->gradient);

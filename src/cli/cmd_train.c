@@ -1,4 +1,4 @@
-/* rein sft and rein grpo: one training run, with progress on stderr and a line of results on stdout. */
+/* rein sft, grpo: one training run, with progress on stderr and a line of results on stdout. */
 #include <string.h>
 
 #include "base/json.h"
@@ -6,11 +6,7 @@
 #include "cli/progress.h"
 #include "run/run.h"
 #include "tensor/device.h"
-#include "train/grpo.h"
-#include "train/sft.h"
-
-typedef rein_status (*train_fn)(const rein_train_args *args, const char *config_yaml, rein_device *dev,
-                                const rein_train_watch *watch);
+#include "train/kinds.h"
 
 static void begin(void *user, const char *label, int64_t step, int64_t steps) {
     (void)user;
@@ -55,7 +51,7 @@ static rein_status print_result(const rein_cli *cli, const rein_train_args *args
     return status;
 }
 
-static rein_status run_training(const rein_cli *cli, const rein_options *opts, train_fn fn) {
+static rein_status run_training(const rein_cli *cli, const rein_options *opts, const char *kind) {
     const rein_train_args *args = opts->values;
     rein_device *dev = NULL;
     rein_str yaml = {0};
@@ -63,7 +59,7 @@ static rein_status run_training(const rein_cli *cli, const rein_options *opts, t
     rein_options_write_yaml(opts, &yaml);
     REIN_TRY_OUT(status, rein_str_check(&yaml), out);
     REIN_TRY_OUT(status, rein_device_open_cpu(&dev, cli->isa, cli->threads), out);
-    REIN_TRY_OUT(status, fn(args, yaml.data, dev, &on_stderr), out);
+    REIN_TRY_OUT(status, rein_train_kind_of(kind)->run(args, yaml.data, dev, &on_stderr), out);
     rein_progress_end();
     REIN_TRY_OUT(status, print_result(cli, args), out);
 out:
@@ -75,17 +71,16 @@ out:
 static rein_status run_sft(const rein_cli *cli, const rein_options *opts, const char **words, int n_words) {
     (void)words;
     (void)n_words;
-    return run_training(cli, opts, rein_sft_run);
+    return run_training(cli, opts, "sft");
 }
 
 static rein_status run_grpo(const rein_cli *cli, const rein_options *opts, const char **words, int n_words) {
     (void)words;
     (void)n_words;
-    return run_training(cli, opts, rein_grpo_run);
+    return run_training(cli, opts, "grpo");
 }
 
-const rein_command rein_cmd_sft = {"sft", NULL, "supervised fine-tuning", rein_train_rows, REIN_SFT_ROWS,
-                                   sizeof(rein_train_args), 0, 0, run_sft};
+const rein_command rein_cmd_sft = {"sft", NULL, "supervised fine-tuning", rein_train_rows, 0,
+                                   sizeof(rein_train_args), 0, 0, run_sft, REIN_USE_SFT};
 const rein_command rein_cmd_grpo = {"grpo", NULL, "group-relative policy optimisation in an environment",
-                                    rein_train_rows + REIN_GRPO_FIRST, REIN_GRPO_ROWS, sizeof(rein_train_args), 0, 0,
-                                    run_grpo};
+                                    rein_train_rows, 0, sizeof(rein_train_args), 0, 0, run_grpo, REIN_USE_GRPO};

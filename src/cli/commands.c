@@ -14,6 +14,11 @@ const rein_command *const rein_commands[] = {
     &rein_cmd_data_gen, &rein_cmd_data_audit, &rein_cmd_data_show, &rein_cmd_convert, &rein_cmd_merge,
     &rein_cmd_inspect, &rein_cmd_runs, &rein_cmd_report, &rein_cmd_verify, &rein_cmd_selftest, &rein_cmd_devices, NULL};
 
+rein_status rein_command_options(rein_options *opts, const rein_command *c, void *values) {
+    return c->use ? rein_options_init_use(opts, c->options, c->use, values)
+                  : rein_options_init(opts, c->options, c->n_options, values);
+}
+
 rein_status rein_cli_ids(rein_ids *out, struct json_object *array) {
     size_t n = json_object_array_length(array);
     for (size_t i = 0; i < n; i++) {

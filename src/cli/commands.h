@@ -8,6 +8,9 @@
 
 extern const rein_command *const rein_commands[]; /* NULL-ended, in the order of help */
 
+/** The command's rows with their defaults, as rein_options_init. */
+REIN_NODISCARD rein_status rein_command_options(rein_options *opts, const rein_command *c, void *values);
+
 /** Ids of a JSON array of integers, appended. */
 REIN_NODISCARD rein_status rein_cli_ids(rein_ids *out, struct json_object *array);
 /** Ids of a row {"ids":[..]} or {"text":str} (which needs a tokenizer), appended. */

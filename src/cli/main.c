@@ -45,30 +45,23 @@ static void print_overview(FILE *out) {
           "kernels and the number of threads; they never change a result.\n", out);
 }
 
-static rein_status print_help(FILE *out, const rein_command *c) {
-    rein_str text = {0};
-    rein_options_write_help(c->options, c->n_options, &text);
-    rein_status status = rein_str_check(&text);
-    if (status == REIN_OK) {
-        fprintf(out, "usage: rein %s%s%s [--option value]...\n%s\n\n", c->name, c->subject ? " " : "",
-                c->subject ? c->subject : "", c->summary);
-        if (text.data) fputs(text.data, out);
-    }
-    rein_str_deinit(&text);
-    return status;
-}
-
-/* The command's options as a JSON Schema: rein help COMMAND --json. */
-static rein_status print_schema(FILE *out, const rein_command *c) {
+/* The command's options, for people or (rein help COMMAND --json) as a JSON Schema. */
+static rein_status print_help(FILE *out, const rein_command *c, bool schema) {
     rein_options opts = {0};
     rein_str text = {0};
     void *values = NULL;
     rein_status status;
     if (c->values_size) REIN_TRY(rein_alloc(&values, 1, c->values_size));
-    REIN_TRY_OUT(status, rein_options_init(&opts, c->options, c->n_options, values), out);
-    rein_options_write_schema(&opts, c->name, &text);
+    REIN_TRY_OUT(status, rein_command_options(&opts, c, values), out);
+    if (schema)
+        rein_options_write_schema(&opts, c->name, &text);
+    else
+        rein_options_write_help(&opts, &text);
     REIN_TRY_OUT(status, rein_str_check(&text), out);
-    fprintf(out, "%s\n", text.data);
+    if (!schema)
+        fprintf(out, "usage: rein %s%s%s [--option value]...\n%s\n\n", c->name, c->subject ? " " : "",
+                c->subject ? c->subject : "", c->summary);
+    fprintf(out, "%s%s", text.data ? text.data : "", schema ? "\n" : "");
 out:
     rein_str_deinit(&text);
     rein_options_deinit(&opts);
@@ -140,7 +133,7 @@ static rein_status run_command(const rein_command *c, rein_cli *cli, int argc, c
     int n_words = 0;
     rein_status status;
     if (c->values_size) REIN_TRY(rein_alloc(&values, 1, c->values_size));
-    REIN_TRY_OUT(status, rein_options_init(&opts, c->options, c->n_options, values), out);
+    REIN_TRY_OUT(status, rein_command_options(&opts, c, values), out);
     REIN_TRY_OUT(status, rein_options_parse_args(&opts, argc, argv, words,
                                                  c->max_positional < MAX_WORDS ? c->max_positional : MAX_WORDS, &n_words),
                  out);
@@ -192,7 +185,7 @@ int main(int argc, char **argv) {
     if (!command) return fail(unknown_command(argc > 0 ? argv[0] : "--json"));
     for (int i = used; i < argc && !help; i++) help = strcmp(argv[i], "--help") == 0;
     if (help) {
-        rein_status status = cli.json ? print_schema(stdout, command) : print_help(stdout, command);
+        rein_status status = print_help(stdout, command, cli.json);
         return status == REIN_OK ? EXIT_DONE : fail(status);
     }
     rein_status status = threads_from_environment(&cli.threads);

@@ -154,7 +154,7 @@ static rein_status list_reads(rein_leaf *leaf, const rein_part *part, bool backw
     return REIN_OK;
 }
 
-rein_status rein_leaf_forward(rein_leaf *leaf, int64_t part_index, float *logp, float *entropy) {
+rein_status rein_leaf_forward(rein_leaf *leaf, int64_t part_index, const rein_leaf_values *out) {
     const rein_part *part = &leaf->plan->part[part_index];
     leaf->part = part_index;
     REIN_TRY(lay_rows(leaf, part));
@@ -164,10 +164,10 @@ rein_status rein_leaf_forward(rein_leaf *leaf, int64_t part_index, float *logp, 
         if (!part->context[i]) leaf->member[part->entry[i]] = part_index;
     REIN_TRY(list_reads(leaf, part, false));
     float *value = leaf->read_value, *ent = leaf->read_value + leaf->cap_read;
-    REIN_TRY(rein_head_logprob(&leaf->pass, leaf->read, leaf->n_read, value, entropy ? ent : NULL));
+    REIN_TRY(rein_head_logprob(&leaf->pass, leaf->read, leaf->n_read, value, out->entropy ? ent : NULL));
     for (int64_t i = 0; i < leaf->n_read; i++) {
-        logp[leaf->read_tok[i]] = value[i];
-        if (entropy) entropy[leaf->read_tok[i]] = ent[i];
+        out->logp[leaf->read_tok[i]] = value[i];
+        if (out->entropy) out->entropy[leaf->read_tok[i]] = ent[i];
     }
     return REIN_OK;
 }
@@ -209,7 +209,7 @@ static rein_status lay_dkv(rein_leaf *leaf, const rein_part *part) {
     return REIN_OK;
 }
 
-rein_status rein_leaf_backward(rein_leaf *leaf, const float *dlogp, rein_grads *grads) {
+rein_status rein_leaf_backward(rein_leaf *leaf, const rein_leaf_gradient *dvalue, rein_grads *grads) {
     const rein_part *part = &leaf->plan->part[leaf->part];
     int64_t C = leaf->pass.model->cfg.C;
     rein_plan plan;
@@ -217,7 +217,7 @@ rein_status rein_leaf_backward(rein_leaf *leaf, const float *dlogp, rein_grads *
     REIN_TRY(lay_dkv(leaf, part));
     REIN_TRY(reserve(&leaf->dx, &leaf->cap_dx, leaf->batch.T * C, sizeof(float)));
     REIN_TRY(list_reads(leaf, part, true));
-    for (int64_t i = 0; i < leaf->n_read; i++) leaf->read_value[i] = dlogp[leaf->read_tok[i]];
+    for (int64_t i = 0; i < leaf->n_read; i++) leaf->read_value[i] = dvalue->logp[leaf->read_tok[i]];
     REIN_TRY(rein_head_backward(&leaf->pass, leaf->read, leaf->n_read, leaf->read_value, &plan, leaf->batch.T, leaf->dx,
                                 grads));
     return rein_pass_backward(&leaf->pass, &leaf->batch, leaf->dkv_stride, leaf->dx, &plan, grads);

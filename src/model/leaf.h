@@ -57,10 +57,19 @@ void rein_leaf_deinit(rein_leaf *leaf);
 REIN_NODISCARD rein_status rein_leaf_begin(rein_leaf *leaf, const rein_forest *forest, const rein_forest_plan *plan,
                                            const rein_leaf_sampling *sampling);
 
-/** Log-prob (and entropy, unless NULL) of every wanted token of the part's own spans: logp[t], entropy[t], (n_tok). */
-REIN_NODISCARD rein_status rein_leaf_forward(rein_leaf *leaf, int64_t part, float *logp, float *entropy);
+/** What a forward pass gives for each wanted token of the part's own spans; arrays of (n_tok), NULL: not wanted. */
+typedef struct rein_leaf_values {
+    float *logp;    /* log-prob of the token; never NULL */
+    float *entropy; /* of the distribution that it was drawn from, in nats */
+} rein_leaf_values;
+REIN_NODISCARD rein_status rein_leaf_forward(rein_leaf *leaf, int64_t part, const rein_leaf_values *out);
 
-/** Add the part's gradients; dlogp (n_tok) must be set for every wanted token of this part and of earlier ones. */
-REIN_NODISCARD rein_status rein_leaf_backward(rein_leaf *leaf, const float *dlogp, rein_grads *grads);
+/** Gradient of the loss with respect to what the forward passes gave, set for every wanted token of this part and of earlier
+ *  ones; arrays of (n_tok), NULL: zero. */
+typedef struct rein_leaf_gradient {
+    const float *logp; /* never NULL */
+} rein_leaf_gradient;
+/** Add the part's gradients. */
+REIN_NODISCARD rein_status rein_leaf_backward(rein_leaf *leaf, const rein_leaf_gradient *dvalue, rein_grads *grads);
 
 #endif

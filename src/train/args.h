@@ -1,6 +1,6 @@
 /*
- * Options of the training commands, under TRL's names. One array of rows serves both commands as two windows that share
- * the middle: SFT's own rows, the common rows, GRPO's own rows.
+ * Options of the training commands, under TRL's names: one table, in which a row names the commands that have it. Where
+ * commands differ in a default, each has a row of its own under the same name.
  */
 #ifndef REIN_TRAIN_ARGS_H
 #define REIN_TRAIN_ARGS_H
@@ -58,8 +58,9 @@ typedef struct rein_train_args {
     int64_t audit_every, num_completions_to_print;
 } rein_train_args;
 
-/** SFT reads the first REIN_SFT_ROWS rows, GRPO the REIN_GRPO_ROWS from REIN_GRPO_FIRST on. */
-extern const rein_option rein_train_rows[];
-enum { REIN_SFT_ROWS = 57, REIN_GRPO_FIRST = 16, REIN_GRPO_ROWS = 68 };
+/** Bits of the training commands in rein_option.use. */
+enum { REIN_USE_SFT = 1 << 0, REIN_USE_GRPO = 1 << 1 };
+
+extern const rein_option rein_train_rows[]; /* ends with a row without a name */
 
 #endif

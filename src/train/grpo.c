@@ -242,7 +242,7 @@ static rein_status reference_logp(grpo *g) {
     rein_group_batch *b = &g->batch;
     if (!g->ref) return REIN_OK;
     REIN_TRY(rein_leaf_begin(&g->ref_leaf, &b->forest, &b->plan, &b->sampling));
-    for (int64_t p = 0; p < b->plan.n_part; p++) REIN_TRY(rein_leaf_forward(&g->ref_leaf, p, b->ref_logp, NULL));
+    for (int64_t p = 0; p < b->plan.n_part; p++) REIN_TRY(rein_leaf_forward(&g->ref_leaf, p, &(rein_leaf_values){.logp = b->ref_logp}));
     return REIN_OK;
 }
 
@@ -256,11 +256,11 @@ static rein_status iteration(grpo *g, int64_t k) {
     REIN_TRY(rein_leaf_begin(&t->leaf, &b->forest, &b->plan, &b->sampling));
     for (int64_t p = 0; p < b->plan.n_part; p++) {
         int64_t begin, end;
-        REIN_TRY(rein_leaf_forward(&t->leaf, p, b->logp, b->entropy));
+        REIN_TRY(rein_leaf_forward(&t->leaf, p, &(rein_leaf_values){.logp = b->logp, .entropy = b->entropy}));
         if (k == 0 && exact) REIN_TRY(rein_group_audit(b, p));
         sequences_of(g, p, &begin, &end);
         if (begin < end) REIN_TRY(loss_of(g, begin, end));
-        REIN_TRY(rein_leaf_backward(&t->leaf, b->dlogp, &t->grads));
+        REIN_TRY(rein_leaf_backward(&t->leaf, &(rein_leaf_gradient){.logp = b->dlogp}, &t->grads));
     }
     t->leaf.pass.dropout = (rein_dropout){0};
     rein_grads_finish(&t->grads, t->model);
@@ -287,7 +287,7 @@ static rein_status audit_alone(grpo *g) {
     rein_status status;
     REIN_TRY(rein_group_batch_make(&alone, &one, (float)a->temperature, 0));
     REIN_TRY_OUT(status, rein_leaf_begin(&g->t.leaf, &alone.forest, &alone.plan, &alone.sampling), out);
-    REIN_TRY_OUT(status, rein_leaf_forward(&g->t.leaf, 0, alone.logp, NULL), out);
+    REIN_TRY_OUT(status, rein_leaf_forward(&g->t.leaf, 0, &(rein_leaf_values){.logp = alone.logp}), out);
     REIN_TRY_OUT(status, rein_group_audit(&alone, 0), out);
 out:
     rein_group_batch_deinit(&alone);

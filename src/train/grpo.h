@@ -12,7 +12,7 @@
 #include "rein/env.h"
 #include "train/trainer.h"
 
-/** Run GRPO to the end (or resume it). */
+/** As rein_train_kind.run. */
 REIN_NODISCARD rein_status rein_grpo_run(const rein_train_args *args, const char *config_yaml, rein_device *dev,
                                          const rein_train_watch *watch);
 
@@ -20,8 +20,7 @@ REIN_NODISCARD rein_status rein_grpo_run(const rein_train_args *args, const char
 REIN_NODISCARD rein_status rein_grpo_run_env(const rein_train_args *args, const char *config_yaml, const rein_env *env,
                                              rein_device *dev, const rein_train_watch *watch);
 
-/** Redo the steps after `checkpoint` (NULL: from the start) up to `step` in memory; *out is that step's commit record and
- *  `journal`, unless NULL, its rollouts as bytes. */
+/** As rein_train_kind.replay. */
 REIN_NODISCARD rein_status rein_grpo_replay(const rein_train_args *args, rein_device *dev, const char *checkpoint,
                                             int64_t step, rein_commit *out, rein_str *journal);
 

@@ -49,7 +49,7 @@ static rein_status given_option(const char **name, const rein_train_args *args, 
     rein_train_args def = {0};
     rein_options opts;
     *name = NULL;
-    REIN_TRY(rein_options_init(&opts, rein_train_rows + REIN_GRPO_FIRST, REIN_GRPO_ROWS, &def));
+    REIN_TRY(rein_options_init_use(&opts, rein_train_rows, REIN_USE_GRPO, &def));
     for (int64_t i = 0; i < opts.n_rows && !*name; i++) {
         const rein_option *row = &opts.rows[i];
         bool ours = strncmp(row->name, "lora_", 5) == 0 || strcmp(row->name, "use_rslora") == 0 ||

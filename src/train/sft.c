@@ -160,8 +160,8 @@ static rein_status gradients(sft *s, int64_t items) {
     REIN_TRY(rein_forest_plan_make(&plan, &s->forest, t->args->microbatch_tokens));
     REIN_TRY_OUT(status, rein_leaf_begin(&t->leaf, &s->forest, &plan, &how), out);
     for (int64_t p = 0; p < plan.n_part; p++) {
-        REIN_TRY_OUT(status, rein_leaf_forward(&t->leaf, p, s->logp, s->entropy), out);
-        REIN_TRY_OUT(status, rein_leaf_backward(&t->leaf, s->dlogp, &t->grads), out);
+        REIN_TRY_OUT(status, rein_leaf_forward(&t->leaf, p, &(rein_leaf_values){.logp = s->logp, .entropy = s->entropy}), out);
+        REIN_TRY_OUT(status, rein_leaf_backward(&t->leaf, &(rein_leaf_gradient){.logp = s->dlogp}, &t->grads), out);
     }
     rein_grads_finish(&t->grads, t->model);
 out:
@@ -275,8 +275,9 @@ rein_status rein_sft_run(const rein_train_args *args, const char *config_yaml, r
 }
 
 rein_status rein_sft_replay(const rein_train_args *args, rein_device *dev, const char *checkpoint, int64_t step,
-                            rein_commit *out) {
+                            rein_commit *out, rein_str *journal) {
     sft s = {0};
+    if (journal) rein_str_clear(journal);
     rein_status status = sft_init(&s, args, dev, NULL);
     if (status == REIN_OK && checkpoint) status = rein_trainer_restore(&s.t, checkpoint);
     while (status == REIN_OK && s.t.step < step) status = sft_step(&s, out);

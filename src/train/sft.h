@@ -7,12 +7,12 @@
 
 #include "train/trainer.h"
 
-/** Run SFT to the end (or resume it). `config_yaml` is stored. The run's newest checkpoint is the result. */
+/** As rein_train_kind.run. */
 REIN_NODISCARD rein_status rein_sft_run(const rein_train_args *args, const char *config_yaml, rein_device *dev,
                                         const rein_train_watch *watch);
 
-/** Redo one step from the newest checkpoint before it, in memory, and compare with the run's commit record. */
+/** As rein_train_kind.replay; a step of SFT has no rollouts. */
 REIN_NODISCARD rein_status rein_sft_replay(const rein_train_args *args, rein_device *dev, const char *checkpoint,
-                                           int64_t step, rein_commit *out);
+                                           int64_t step, rein_commit *out, rein_str *journal);
 
 #endif

@@ -6,16 +6,15 @@
 
 #include "base/file.h"
 #include "base/yaml.h"
-#include "train/grpo.h"
-#include "train/sft.h"
+#include "train/kinds.h"
 
-static rein_status read_args(rein_options *opts, rein_train_args *args, const rein_rundir *run, bool grpo) {
+static rein_status read_args(rein_options *opts, rein_train_args *args, const rein_rundir *run,
+                             const rein_train_kind *kind) {
     rein_arena arena = {0};
     rein_str yaml = {0};
     const rein_yaml_node *root;
     rein_status status;
-    const rein_option *rows = rein_train_rows + (grpo ? REIN_GRPO_FIRST : 0);
-    REIN_TRY(rein_options_init(opts, rows, grpo ? REIN_GRPO_ROWS : REIN_SFT_ROWS, args));
+    REIN_TRY(rein_options_init_use(opts, rein_train_rows, kind->use, args));
     REIN_TRY_OUT(status, rein_read_config(run, &yaml), out);
     REIN_TRY_OUT(status, rein_yaml_parse(&root, &arena, "config.yaml", yaml.data, yaml.len), out);
     REIN_TRY_OUT(status, rein_options_load_yaml(opts, root), out);
@@ -74,14 +73,14 @@ static rein_status compare(rein_verified *out, const rein_commit *want, const re
                      out->expected, out->found);
 }
 
-static rein_status replay(rein_commit *got, const rein_rundir *run, const rein_train_args *args, bool grpo,
-                          const char *checkpoint, const rein_verified *v, rein_device *dev) {
-    if (!grpo) return rein_sft_replay(args, dev, checkpoint, v->step, got);
+static rein_status replay(rein_commit *got, const rein_rundir *run, const rein_train_args *args,
+                          const rein_train_kind *kind, const char *checkpoint, const rein_verified *v, rein_device *dev) {
+    if (!kind->samples) return kind->replay(args, dev, checkpoint, v->step, got, NULL);
     rein_str mine = {0}, theirs = {0};
     bool found;
     rein_status status;
     REIN_TRY_OUT(status, rein_journal_read(run, v->step, &theirs, &found), out);
-    REIN_TRY_OUT(status, rein_grpo_replay(args, dev, checkpoint, v->step, got, &mine), out);
+    REIN_TRY_OUT(status, kind->replay(args, dev, checkpoint, v->step, got, &mine), out);
     if (!found)
         status = rein_fail(REIN_ERR_MISMATCH, "step %lld: its journal is missing", (long long)v->step);
     else if (mine.len != theirs.len || memcmp(mine.data, theirs.data, mine.len) != 0)
@@ -105,23 +104,23 @@ rein_status rein_verify(rein_verified *out, const char *path, int64_t step, rein
     rein_status status;
     *out = (rein_verified){0};
     REIN_TRY(rein_rundir_open(&run, path, false));
-    bool grpo = strcmp(rein_rundir_kind(run), "grpo") == 0;
-    if (!grpo && strcmp(rein_rundir_kind(run), "sft") != 0) {
+    const rein_train_kind *kind = rein_train_kind_of(rein_rundir_kind(run));
+    if (!kind) {
         status = rein_fail(REIN_ERR_USAGE, "'%s' is a run of kind '%s'; verify takes a training run", path,
                            rein_rundir_kind(run));
         goto out;
     }
     REIN_TRY_OUT(status, check_checkpoints(run, &arena, &step, &before), out);
-    if (grpo) REIN_TRY_OUT(status, check_journal(run), out);
+    if (kind->samples) REIN_TRY_OUT(status, check_journal(run), out);
     out->step = step;
     REIN_TRY_OUT(status, rein_commit_read(run, step, &want, &found), out);
     if (!found) {
         status = rein_fail(REIN_ERR_USAGE, "'%s' has no committed step %lld", path, (long long)step);
         goto out;
     }
-    REIN_TRY_OUT(status, read_args(&opts, &args, run, grpo), out);
+    REIN_TRY_OUT(status, read_args(&opts, &args, run, kind), out);
     if (before >= 0) REIN_TRY_OUT(status, rein_checkpoint_path(run, &arena, before, &checkpoint), out);
-    REIN_TRY_OUT(status, replay(&got, run, &args, grpo, checkpoint, out, dev), out);
+    REIN_TRY_OUT(status, replay(&got, run, &args, kind, checkpoint, out, dev), out);
     status = compare(out, &want, &got);
 out:
     rein_options_deinit(&opts);

@@ -1,0 +1,18 @@
+/* The table of training runs; see kinds.h. */
+#include "train/kinds.h"
+
+#include <string.h>
+
+#include "train/grpo.h"
+#include "train/sft.h"
+
+static const rein_train_kind kinds[] = {
+    {"sft", REIN_USE_SFT, false, rein_sft_run, rein_sft_replay},
+    {"grpo", REIN_USE_GRPO, true, rein_grpo_run, rein_grpo_replay},
+};
+
+const rein_train_kind *rein_train_kind_of(const char *name) {
+    for (size_t i = 0; i < REIN_COUNT(kinds); i++)
+        if (strcmp(kinds[i].name, name) == 0) return &kinds[i];
+    return NULL;
+}
