@@ -22,7 +22,7 @@
 #include "train/grpo.h"
 #include "train/sft.h"
 
-enum { JOB_EXTRA = 8, JOB_PATH = 160 };
+enum { JOB_EXTRA = 12, JOB_PATH = 160 };
 
 /* ---- an environment with a dense reward, and faults to order ---- */
 

@@ -343,8 +343,7 @@ static rein_status store_step(grpo *g, const rein_advantage_stats *stats, const 
     static const char *const phases[] = {"rollout", "advantages", "train", "update"};
     rein_named phase[REIN_COUNT(phases)];
     for (size_t i = 0; i < REIN_COUNT(phases); i++) phase[i] = (rein_named){phases[i], g->seconds[i]};
-    REIN_TRY(collect_metrics(g, stats));
-    if (t->step % t->args->logging_steps == 0 || t->step == t->steps)
+    if (t->step % t->args->logging_steps == 0 || rein_trainer_done(t))
         REIN_TRY(rein_rundir_log(t->run, t->step, g->metrics.row, g->metrics.n));
     REIN_TRY(keep_completions(g));
     REIN_TRY(rein_rundir_time(t->run, t->step, phase, REIN_COUNT(phase)));
@@ -395,6 +394,8 @@ static rein_status grpo_step(grpo *g, rein_commit *commit, rein_str *journal) {
     rein_commit_add(commit, "rollouts", journal->data, journal->len);
     rein_commit_add(commit, "advantages", g->advantage, (size_t)g->rollouts.gen.n_seq * sizeof *g->advantage);
     REIN_TRY(train_step(g, commit));
+    REIN_TRY(collect_metrics(g, &stats));
+    REIN_TRY(rein_trainer_observe(t, g->metrics.row, g->metrics.n));
     return t->run ? store_step(g, &stats, commit, journal) : REIN_OK;
 }
 
@@ -426,7 +427,7 @@ static rein_status train(grpo *g, const char *config_yaml) {
     REIN_TRY(note_reference(g));
     REIN_TRY(note_data(g));
     if (t->watch && t->watch->begin) t->watch->begin(t->watch->user, "grpo", t->step, t->steps);
-    while (t->step < t->steps) REIN_TRY_OUT(status, grpo_step(g, &commit, &journal), out);
+    while (!rein_trainer_done(t)) REIN_TRY_OUT(status, grpo_step(g, &commit, &journal), out);
     status = rein_trainer_note(t);
 out:
     rein_str_deinit(&journal);
