@@ -17,9 +17,10 @@ typedef enum rein_stream {
     REIN_STREAM_TASK = 5,    /* tasks of a step: counter = step, prompt, draw */
     REIN_STREAM_EVAL = 6,    /* evaluation tasks and samples: counter = case, sample, position */
     REIN_STREAM_BOOTSTRAP = 7,
-    REIN_STREAM_DROPOUT = 8,    /* key of a pass's dropout: counter = step, iteration */
-    REIN_STREAM_CLIP_COV = 11,  /* tokens that clip_cov leaves out: counter = step, micro-batch, token */
-    REIN_STREAM_CURRICULUM = 12 /* choice of tasks: counter = step, slot or task, draw */
+    REIN_STREAM_DROPOUT = 8,     /* key of a pass's dropout: counter = step, iteration */
+    REIN_STREAM_CLIP_COV = 11,   /* tokens that clip_cov leaves out: counter = step, micro-batch, token */
+    REIN_STREAM_CURRICULUM = 12, /* choice of tasks: counter = step, slot or task, draw */
+    REIN_STREAM_ROUND = 13       /* key of a tensor's stochastic rounding: counter = update, tensor */
 } rein_stream;
 
 /** Four words of Philox4x32-10. */
