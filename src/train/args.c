@@ -355,7 +355,7 @@ const rein_option rein_train_rows[] = {
     {"delta", REIN_OPT_FLOAT, offsetof(rein_train_args, delta), "0", 0, 1000000000.0, NULL,
      "two-sided clipping bound of the ratio; 0: none", NULL, ROLLOUT},
     {"clip_ratio_c", REIN_OPT_FLOAT, offsetof(rein_train_args, clip_ratio_c), "3.0", 1, 1000000000.0, NULL,
-     "vanilla, clip_cov: bound of the loss at negative advantages; dppo: cap of the ratio", NULL, ROLLOUT},
+     "vanilla: bound of the loss at negative advantages; dppo: cap of the ratio", NULL, ROLLOUT},
     {"off_policy_mask_threshold", REIN_OPT_FLOAT, offsetof(rein_train_args, off_policy_mask_threshold), "0", 0,
      1000000.0, NULL,
      "leave out sequences of negative advantage that became less likely by more, nats a token; 0: "

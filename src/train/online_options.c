@@ -198,14 +198,14 @@ static rein_status check_rules(const rule *rules, size_t n, unsigned use, const 
 
 static rein_status check_loss_rules(const rein_train_args *a, unsigned use) {
     rein_loss_type t = (rein_loss_type)a->loss_type;
-    bool sapo = t == REIN_LOSS_SAPO || t == REIN_LOSS_VERL_SAPO, bound = t == REIN_LOSS_VANILLA || t == REIN_LOSS_CLIP_COV;
+    bool sapo = t == REIN_LOSS_SAPO || t == REIN_LOSS_VERL_SAPO;
     bool dppo = t == REIN_LOSS_DPPO_TV || t == REIN_LOSS_DPPO_KL;
     bool none = sapo || t == REIN_LOSS_VESPO || t == REIN_LOSS_REINFORCE || t == REIN_LOSS_GPG || t == REIN_LOSS_DRO ||
                 t == REIN_LOSS_KL_COV;
     const rule rules[] = {
         {"epsilon|cliprange", !none && t != REIN_LOSS_CISPO, "the loss_type has no clip range"},
         {"epsilon_high", !none, "the loss_type has no clip range"},
-        {"clip_ratio_c", bound || dppo, "the loss_type is not vanilla, clip_cov or dppo"},
+        {"clip_ratio_c", t == REIN_LOSS_VANILLA || dppo, "the loss_type is not vanilla or dppo"},
         {"sapo_temperature_pos|sapo_temperature_neg", sapo, "the loss_type is not sapo"},
         {"vespo_k_pos|vespo_lambda_pos|vespo_k_neg|vespo_lambda_neg", t == REIN_LOSS_VESPO, "the loss_type is not vespo"},
         {"dro_beta", t == REIN_LOSS_DRO, "the loss_type is not dro"},
