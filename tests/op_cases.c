@@ -155,6 +155,12 @@ static void run_rmsnorm_bwd(op_run *r, const int64_t *p) {
     r->dev->ops->rmsnorm_bwd(r->dev, dx, dw, dy, ld, x, ldx, w, rstd, &plan, M, R, C, p[5] == 1);
 }
 
+/* M, C, in place */
+static void run_center(op_run *r, const int64_t *p) {
+    float *x = op_random(r, "x", p[0] * p[1]), *y = p[2] ? x : op_output(r, "y", p[0] * p[1]);
+    r->dev->ops->center(r->dev, y, x, p[0], p[1]);
+}
+
 /* M, heads, D, inverse, gap */
 static void run_rope(op_run *r, const int64_t *p) {
     enum { POSITIONS = 50 };
@@ -217,11 +223,13 @@ void op_cases_rows(op_visit visit, void *user) {
         }
     for (int64_t n = 1; n <= 33; n++) {
         visit(user, &(op_case){"swiglu", run_swiglu, {1 + n % 4, n, 4, n % 2}});
+        visit(user, &(op_case){"center", run_center, {1 + n % 4, n, n % 2}});
         visit(user, &(op_case){"add", run_add, {n, n % 3}});
         visit(user, &(op_case){"embed", run_embed, {n, 1 + 3 * n % 40, n % PLAN_KINDS}});
     }
     for (size_t i = 0; i < REIN_COUNT(width); i++) {
         visit(user, &(op_case){"swiglu", run_swiglu, {17, width[i], 200, width[i] % 2}});
+        visit(user, &(op_case){"center", run_center, {900, width[i], (int64_t)i % 2}});
         visit(user, &(op_case){"add", run_add, {width[i] * 101, width[i] % 3}});
         visit(user, &(op_case){"embed", run_embed, {300, width[i], (int64_t)i % PLAN_KINDS}});
     }
@@ -236,6 +244,42 @@ static void run_adamw(op_run *r, const int64_t *p) {
     for (int64_t i = 0; i < p[0]; i++) v[i] = fabsf(v[i]);
     rein_adamw_args a = {3e-3f, 0.9f, 0.999f, 1e-8f, 0.1f, 0.1f * (float)p[1], 0.001f * (float)p[1], 0.37f};
     r->dev->ops->adamw(r->dev, x, m, v, grad, p[0], a);
+}
+
+/* n, kind: 0 the usual, 1 blocks of zeros, 2 no moments yet and a tiny gradient */
+static void run_adamw_8bit(op_run *r, const int64_t *p) {
+    int64_t n = p[0], blocks = (n + 255) / 256;
+    float *x = op_random(r, "p", n), *grad = op_random(r, "grad", n);
+    rein_state8 m = {op_bytes(r, "m", n), op_random(r, "m scale", blocks)};
+    rein_state8 v = {op_bytes(r, "v", n), op_random(r, "v scale", blocks)};
+    for (int64_t i = 0; i < n; i++) {
+        m.code[i] = (uint8_t)(p[1] == 0 ? op_below(r, 256) : 0);
+        v.code[i] = (uint8_t)(p[1] == 0 ? op_below(r, 256) : 0);
+        grad[i] *= p[1] == 0 ? 1.0f : p[1] == 1 ? 0.0f : 1e-20f;
+    }
+    for (int64_t i = 0; i < blocks; i++) m.scale[i] = fabsf(m.scale[i]), v.scale[i] = fabsf(v.scale[i]);
+    rein_adamw_args a = {3e-3f, 0.9f, 0.999f, 1e-8f, 0.1f, 0.1f, 0.001f, 0.37f};
+    r->dev->ops->adamw_8bit(r->dev, x, m, v, grad, n, a, 0x9e3779b97f4a7c15u * (uint64_t)n);
+}
+
+static void run_lion(op_run *r, const int64_t *p) {
+    float *x = op_random(r, "p", p[0]), *m = op_random(r, "m", p[0]), *grad = op_random(r, "grad", p[0]);
+    for (int64_t i = 0; i < p[0]; i += 7) grad[i] = m[i] = 0; /* a sign of zero */
+    r->dev->ops->lion(r->dev, x, m, grad, p[0], (rein_lion_args){3e-3f, 0.9f, 0.99f, 0.1f, 0.37f});
+}
+
+/* n; 0 no momentum, 1 momentum, 2 Nesterov's */
+static void run_sgd(op_run *r, const int64_t *p) {
+    float *x = op_random(r, "p", p[0]), *grad = op_random(r, "grad", p[0]);
+    float *m = p[1] > 0 ? op_random(r, "m", p[0]) : NULL;
+    r->dev->ops->sgd(r->dev, x, m, grad, p[0], (rein_sgd_args){3e-3f, 0.9f, 0.1f, 0.37f, p[1] == 2});
+}
+
+static void run_round_bf16(op_run *r, const int64_t *p) {
+    static const float special[] = {INFINITY, -INFINITY, NAN, 3.4028235e38f, -3.4028235e38f, 1e-42f, 1.5f};
+    float *x = op_random(r, "x", p[0]);
+    for (int64_t i = 0; i < p[0]; i += 5) x[i] = special[op_below(r, (int64_t)REIN_COUNT(special))];
+    r->dev->ops->round_bf16(r->dev, x, p[0], 0x9e3779b97f4a7c15u * (uint64_t)p[0]);
 }
 
 static void run_sumsq(op_run *r, const int64_t *p) {
@@ -260,6 +304,12 @@ void op_cases_optim(op_visit visit, void *user) {
     for (int64_t i = 1; i <= 33 + (int64_t)REIN_COUNT(size); i++) {
         int64_t n = i <= 33 ? i : size[i - 34];
         visit(user, &(op_case){"adamw", run_adamw, {n, 1 + i % 9}});
+        for (int64_t kind = 0; kind < 3; kind++) {
+            visit(user, &(op_case){"adamw_8bit", run_adamw_8bit, {n, kind}});
+            visit(user, &(op_case){"sgd", run_sgd, {n, kind}});
+        }
+        visit(user, &(op_case){"lion", run_lion, {n}});
+        visit(user, &(op_case){"round_bf16", run_round_bf16, {n}});
         visit(user, &(op_case){"sumsq", run_sumsq, {n}});
         visit(user, &(op_case){"count_diff", run_count_diff, {n, n / 3}});
     }

@@ -90,11 +90,43 @@ typedef struct rein_read {
     float temperature;     /* > 0 */
 } rein_read;
 
+/** The teacher's side of divergences: its logits in the same rows, and their stat as logprob gives it for the same reads. */
+typedef struct rein_teaching {
+    const float *logits; /* (rows, V) */
+    const float *stat;   /* (n_reads, 2) */
+    float beta;          /* in [0, 1] */
+} rein_teaching;
+
+/** Gradient of the loss with respect to what reads give beside the log-prob; arrays of (n_reads), NULL: zero. */
+typedef struct rein_distribution_gradient {
+    const float *entropy, *mean_logp, *divergence;
+    const float *entropy_is;    /* the entropies; only read where their gradient is given */
+    const float *divergence_is; /* (n_reads, 2) as divergence gives it; likewise, and the teaching */
+    rein_teaching teaching;
+} rein_distribution_gradient;
+
 typedef struct rein_adamw_args {
     float lr, beta1, beta2, eps, weight_decay;
     float bias1, bias2; /* 1 - beta^t, computed in f64 by the caller */
     float grad_scale;   /* clip coefficient, 1 if none */
 } rein_adamw_args;
+
+/** 8-bit state of n elements, see tensor/state8.h; a block is 256 consecutive elements, the last one may be shorter. */
+typedef struct rein_state8 {
+    uint8_t *code; /* (n) */
+    float *scale;  /* (ceil(n / 256)) */
+} rein_state8;
+
+typedef struct rein_lion_args {
+    float lr, beta1, beta2, weight_decay;
+    float grad_scale; /* clip coefficient, 1 if none */
+} rein_lion_args;
+
+typedef struct rein_sgd_args {
+    float lr, momentum, weight_decay;
+    float grad_scale;
+    int nesterov;
+} rein_sgd_args;
 
 /** Opaque per-device context: thread count and scratch. */
 typedef struct rein_device rein_device;
@@ -132,6 +164,10 @@ typedef struct rein_ops {
     void (*rmsnorm_bwd)(rein_device *dev, float *dx, float *dw, const float *dy, int64_t ld, const float *x, int64_t ldx,
                         const float *w, const float *rstd, const rein_plan *plan, int64_t M, int64_t R, int64_t C, int add);
 
+    /** y[t] = x[t] - m, m = (tree16 of x[t], plain adds) / C: LayerNorm (Ba et al. 2016, arXiv:1607.06450) is rmsnorm of it,
+     *  plus a bias. x, y (M, C) dense; y may be x. It is its own backward. */
+    void (*center)(rein_device *dev, float *y, const float *x, int64_t M, int64_t C);
+
     /* ---- rotary embedding (Su et al. 2021, arXiv:2104.09864), half-split form, in place ---- */
 
     /** cs (n_pos, D/2, 2) holds cos, sin. For each row t and each of its n_head segments of D at x + t*ld: with a = x[i],
@@ -148,7 +184,7 @@ typedef struct rein_ops {
 
     /* ---- low-rank adapters (Hu et al. 2021, arXiv:2106.09685; DoRA: Liu et al. 2024, arXiv:2402.09353) ---- */
 
-    /** y[t,n] += a[t,n], plain adds; y (M, ldy), a (M, lda). */
+    /** y[t,n] += a[t,n], plain adds; y (M, ldy), a (M, lda); lda 0: the same row each time. */
     void (*add_rows)(rein_device *dev, float *y, int64_t ldy, const float *a, int64_t lda, int64_t M, int64_t N);
     /** x[i] *= s */
     void (*scale)(rein_device *dev, float *x, float s, int64_t n);
@@ -212,6 +248,29 @@ typedef struct rein_ops {
     void (*logprob_bwd)(rein_device *dev, float *dlogits, const float *dlogp, const float *stat, const float *logits,
                         const rein_read *reads, int64_t n_reads, int64_t rows, int64_t V);
 
+    /** best[i] = the lowest id of the kept set (or all) whose logit is the largest. */
+    void (*logprob_best)(rein_device *dev, int32_t *best, const float *logits, const rein_read *reads, int64_t n_reads,
+                         int64_t V);
+    /** mean[i] = (tree16 over v of z_v - m, plain adds) / n - l over the n ids of the kept set (or all); stat is logprob's. */
+    void (*logprob_mean)(rein_device *dev, float *mean, const float *stat, const float *logits, const rein_read *reads,
+                         int64_t n_reads, int64_t V);
+    /** Divergence between each read's distribution p and the teacher's q over the same ids, in nats. With
+     *  a_v = (z_v - m) - l, p_v = exp(a_v), b_v and q_v likewise of the teacher's logits over the same temperature, and
+     *  d = b - a, the sums being tree16 over v:
+     *    beta 0  (KL(q || p))  D = sum of fma(q, d, .);   U = 0
+     *    beta 1  (KL(p || q))  D = sum of fma(p, -d, .);  U = 0
+     *    else    d clamped to [-80, 80]; u = log(fma(beta, exp(d), 1 - beta)), the log of the mixture over p;
+     *            U = sum of fma(p, u, .);  D = beta * (sum of fma(q, d - u, .)) - (1 - beta) * U
+     *  out (n, 2) receives D, U. Exactly 0 for equal logits. */
+    void (*divergence)(rein_device *dev, float *out, const rein_teaching *teaching, const float *logits, const float *stat,
+                       const rein_read *reads, int64_t n_reads, int64_t V);
+    /** For each read in order, over its n ids, with p, d, u, D, U as above, H the entropy, and the terms that have a gradient:
+     *    x = fma(-dentropy[i], p * (a + H), 0);  x = fma(dmean[i], 1 / n - p, x);  x = fma(ddivergence[i], y, x)
+     *    y = p - q (beta 0), p * (-d - D) (beta 1), p * ((1 - beta) * (U - u)) (else)
+     *    dlogits[row, v] += x / temperature. */
+    void (*distribution_bwd)(rein_device *dev, float *dlogits, const rein_distribution_gradient *g, const float *stat,
+                             const float *logits, const rein_read *reads, int64_t n_reads, int64_t rows, int64_t V);
+
     /** e[v] = exp(z_v - max z) of one row (V), z_v = row[v] / temperature: what a sampler draws from. Runs in the calling
      *  thread, so that rows may be drawn by several threads at once. */
     void (*softmax_terms)(float *e, const float *row, float temperature, int64_t V);
@@ -223,6 +282,25 @@ typedef struct rein_ops {
      *    v = fma((1 - beta2) * g, g, v * beta2);  p = fma(-(lr / bias1), m / (sqrt(v) / sqrt(bias2) + eps), p)
      *  The scalars 1 - lr*wd, 1 - beta, lr / bias1, sqrt(bias2) are f32 operations done once. */
     void (*adamw)(rein_device *dev, float *p, float *m, float *v, const float *grad, int64_t n, rein_adamw_args a);
+    /** AdamW with the moments in 8 bits (blocks: Dettmers et al. 2021, arXiv:2110.02861). A moment is the value of its code
+     *  times its block's scale; m, v and p are then those of adamw, and p is updated with the new m and v before they are
+     *  rounded. New scales: (largest |m| or v of the block) / 1.875. New codes: rein_state8_signed(m / scale, r << 4),
+     *  rein_state8_positive(v / scale, r << 4) with the low (m) and the high (v) 16 bits r of Philox4x32-10 word i % 4 at
+     *  counter (low, high half of i / 4, 0, 0). */
+    void (*adamw_8bit)(rein_device *dev, float *p, rein_state8 m, rein_state8 v, const float *grad, int64_t n,
+                       rein_adamw_args a, uint64_t key);
+    /** Lion (Chen et al. 2023, arXiv:2302.06675), elementwise:
+     *    g = grad * grad_scale;  c = fma(1 - beta1, g - m, m);  m = fma(1 - beta2, g - m, m);
+     *    p = fma(-lr, sign(c), p * (1 - lr * wd)), sign(0) = 0. The scalars are f32 operations done once. */
+    void (*lion)(rein_device *dev, float *p, float *m, const float *grad, int64_t n, rein_lion_args a);
+    /** SGD with momentum as torch has it, elementwise; weight decay is part of the gradient. m may be NULL:
+     *    g = fma(wd, p, grad * grad_scale);  m = fma(momentum, m, g);  u = nesterov ? fma(momentum, m, g) : m;
+     *    p = fma(-lr, u, p); without m, u = g. */
+    void (*sgd)(rein_device *dev, float *p, float *m, const float *grad, int64_t n, rein_sgd_args a);
+    /** Stochastic rounding to bf16 (the low 16 bits become zero): the 16 upper bits r of Philox4x32-10 word i % 4 at counter
+     *  (low, high half of i / 4, 1, 0) are added to the bits of p[i], whose low 16 are then cleared; what would become
+     *  infinite is cut instead, what is not finite stays. */
+    void (*round_bf16)(rein_device *dev, float *p, int64_t n, uint64_t key);
     /** blocks[i] = sum of squares of x[4096 i ..] in f64: 16 strided partials of fma, tree16; ceil(n / 4096) blocks. */
     void (*sumsq)(rein_device *dev, double *blocks, const float *x, int64_t n);
     /** Number of elements i with a[i] != b[i] (bits). */

@@ -193,10 +193,11 @@ static rein_status log_step(sft *s, double loss, double entropy, const rein_upda
                         {"skipped_updates", (double)t->skipped}, {"frac_params_changed", u->frac_changed}};
     int64_t n = (int64_t)REIN_COUNT(row) - (t->before ? 0 : 1);
     char line[160];
+    REIN_TRY(rein_trainer_observe(t, row, n));
     snprintf(line, sizeof line, "loss %.4f  grad %.3f  lr %.2e", loss, u->grad_norm, u->learning_rate);
     if (t->watch && t->watch->step) t->watch->step(t->watch->user, t->step, line);
-    bool due = t->step % t->args->logging_steps == 0 || t->step == t->steps;
-    return due ? rein_rundir_log(t->run, t->step, row, n) : REIN_OK;
+    bool due = t->step % t->args->logging_steps == 0 || rein_trainer_done(t);
+    return due && t->run ? rein_rundir_log(t->run, t->step, row, n) : REIN_OK;
 }
 
 static rein_status sft_step(sft *s, rein_commit *commit) {
@@ -214,8 +215,8 @@ static rein_status sft_step(sft *s, rein_commit *commit) {
     rein_commit_add(commit, "data", s->forest.ids, (size_t)s->forest.n_tok * sizeof(int32_t));
     rein_commit_add(commit, "loss", &loss, sizeof loss);
     rein_trainer_commit(t, commit);
-    if (!t->run) return REIN_OK;
     REIN_TRY(log_step(s, loss, entropy, &update));
+    if (!t->run) return REIN_OK;
     rein_named phase[] = {{"train", trained - start}, {"update", rein_clock() - trained}};
     REIN_TRY(rein_rundir_time(t->run, t->step, phase, REIN_COUNT(phase)));
     REIN_TRY(rein_commit_append(t->run, commit));
@@ -260,7 +261,7 @@ static rein_status train(sft *s, const char *config_yaml) {
     REIN_TRY(rein_trainer_open_run(t, "sft", config_yaml));
     REIN_TRY(note_data(s));
     if (t->watch && t->watch->begin) t->watch->begin(t->watch->user, "sft", t->step, t->steps);
-    while (t->step < t->steps) REIN_TRY(sft_step(s, &commit));
+    while (!rein_trainer_done(t)) REIN_TRY(sft_step(s, &commit));
     return rein_trainer_note(t);
 }
 
