@@ -6,8 +6,11 @@
 #include "rl/advantage.h"
 #include "rl/loss.h"
 #include "train/dataset.h"
+#include "train/pack.h"
+#include "train/sft.h"
 
 enum { SFT = REIN_USE_SFT, GRPO = REIN_USE_GRPO, ROLLOUT = GRPO };
+enum { DPO = REIN_USE_DPO, REWARD = REIN_USE_REWARD, DISTILL = REIN_USE_DISTILL, OFFLINE = SFT | DPO | REWARD | DISTILL };
 
 const rein_option rein_train_rows[] = {
     /* sft */
@@ -16,13 +19,29 @@ const rein_option rein_train_rows[] = {
     {"completion_only_loss", REIN_OPT_BOOL, offsetof(rein_train_args, completion_only_loss), "true", 0, 0, NULL,
      "loss on the completion only; false: on the whole text", NULL, SFT},
     {"num_train_epochs", REIN_OPT_FLOAT, offsetof(rein_train_args, num_train_epochs), "1", 0.0001, 1000000.0, NULL,
-     "passes over the data, unless max_steps is given", NULL, SFT},
+     "passes over the data, unless max_steps is given", NULL, OFFLINE},
     {"max_length", REIN_OPT_INT, offsetof(rein_train_args, max_length), "1024", 2, 1048576, NULL,
-     "tokens of a row; longer ones: see truncation_mode", NULL, SFT},
+     "tokens of a row; longer ones: see truncation_mode", NULL, OFFLINE},
     {"truncation_mode", REIN_OPT_CHOICE, offsetof(rein_train_args, truncation_mode), "error", 0, 0,
-     REIN_TRUNCATION_CHOICES, "what a longer row is: an error, cut to its start or its end, or left out (counted)", NULL, SFT},
+     REIN_TRUNCATION_CHOICES, "what a longer row is: an error, cut to its start or its end, or left out (counted)", NULL, OFFLINE},
     {"assistant_only_loss", REIN_OPT_BOOL, offsetof(rein_train_args, assistant_only_loss), "false", 0, 0, NULL,
      "conversations: loss on what the assistant says only", NULL, SFT},
+    {"loss_type", REIN_OPT_CHOICE, offsetof(rein_train_args, sft_loss_type), "nll", 0, 0, REIN_SFT_LOSS_CHOICES,
+     "nll, or dft: -log p of each token weighted by its own probability p, which takes no gradient", NULL, SFT},
+    {"label_smoothing_factor", REIN_OPT_FLOAT, offsetof(rein_train_args, label_smoothing_factor), "0", 0, 0.999999, NULL,
+     "share of the loss that is the mean of -log p over the vocabulary", NULL, SFT},
+    {"packing", REIN_OPT_BOOL, offsetof(rein_train_args, packing), "false", 0, 0, NULL,
+     "a unit of a batch is a sequence of up to max_length tokens made of several rows", NULL, SFT},
+    {"packing_strategy", REIN_OPT_CHOICE, offsetof(rein_train_args, packing_strategy), "bfd", 0, 0, REIN_PACKING_CHOICES,
+     "bfd: whole rows, best fit decreasing; bfd_split: longer ones cut; wrapped: one stream, cut, rows see those before", NULL, SFT},
+    {"neftune_noise_alpha", REIN_OPT_FLOAT, offsetof(rein_train_args, neftune_noise_alpha), "0", 0, 1000, NULL,
+     "uniform noise on the embeddings in training, times alpha / sqrt(tokens of the row * hidden size); 0: none", NULL, SFT},
+    {"eval_dataset_name", REIN_OPT_STRING, offsetof(rein_train_args, eval_dataset_name), NULL, 0, 0, NULL,
+     "held-out rows: measured, never trained on", "FILE", OFFLINE},
+    {"eval_split_ratio", REIN_OPT_FLOAT, offsetof(rein_train_args, eval_split_ratio), "0", 0, 0.9, NULL,
+     "share of dataset_name that is held out, drawn by the seed", NULL, OFFLINE},
+    {"eval_steps", REIN_OPT_INT, offsetof(rein_train_args, eval_steps), "0", 0, 2147483648, NULL,
+     "measure held-out rows every so many steps, and at the end; 0: only at the end", NULL, OFFLINE},
     {"model_type", REIN_OPT_CHOICE, offsetof(rein_train_args, model_type), "llama", 0, 0, "llama|qwen3",
      "family of a model from scratch (no model_name_or_path)", NULL, SFT},
     {"hidden_size", REIN_OPT_INT, offsetof(rein_train_args, hidden_size), "128", 1, 1048576, NULL,

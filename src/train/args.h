@@ -14,6 +14,13 @@ typedef struct rein_train_args {
     int truncation_mode;
     double num_train_epochs;
     int64_t max_length;
+    int sft_loss_type, packing_strategy;
+    double label_smoothing_factor, neftune_noise_alpha;
+    bool packing;
+    /* rows of a file: sft, dpo, reward train, distill */
+    const char *eval_dataset_name;
+    double eval_split_ratio;
+    int64_t eval_steps;
     /* sft from scratch */
     int model_type;
     int64_t hidden_size, intermediate_size, num_hidden_layers, num_attention_heads, num_key_value_heads;
@@ -59,7 +66,8 @@ typedef struct rein_train_args {
 } rein_train_args;
 
 /** Bits of the training commands in rein_option.use. */
-enum { REIN_USE_SFT = 1 << 0, REIN_USE_GRPO = 1 << 1 };
+enum { REIN_USE_SFT = 1 << 0, REIN_USE_GRPO = 1 << 1, REIN_USE_DPO = 1 << 8, REIN_USE_REWARD = 1 << 9,
+       REIN_USE_DISTILL = 1 << 10 };
 
 extern const rein_option rein_train_rows[]; /* ends with a row without a name */
 

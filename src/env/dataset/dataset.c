@@ -72,6 +72,8 @@ static rein_status check_asks(const rein_row *row) {
     struct json_object *question;
     if (row->kind == REIN_ROW_TEXT)
         return rein_fail(REIN_ERR_FORMAT, "a row of {\"text\"} has no prompt; GRPO needs a column prompt or messages");
+    if (row->kind == REIN_ROW_PREFERENCE && !row->prompt)
+        return rein_fail(REIN_ERR_FORMAT, "a row of chosen and rejected has no prompt; GRPO needs a column prompt or messages");
     if (row->kind != REIN_ROW_MESSAGES) return REIN_OK;
     REIN_TRY(rein_messages_question(&question, row->messages));
     json_object_put(question);
