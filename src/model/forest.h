@@ -21,11 +21,17 @@ typedef struct rein_span {
     int64_t pos;    /* absolute position of the first token: the end of the parent */
 } rein_span;
 
+/** Bits of what a leaf reads of a token. */
+typedef enum rein_want {
+    REIN_WANT_TOKEN = 1, /* what predicts it: its log-prob and the like (it counts in the loss) */
+    REIN_WANT_SCORE = 2, /* the value head at its own position */
+} rein_want;
+
 typedef struct rein_forest {
     rein_span *span;
     int64_t n_span, cap_span;
     int32_t *ids;  /* (n_tok) */
-    uint8_t *want; /* (n_tok) 1: this token's log-prob is read (it counts in the loss) */
+    uint8_t *want; /* (n_tok) what is read of each token: bits of rein_want */
     int64_t n_tok, cap_tok;
 } rein_forest;
 

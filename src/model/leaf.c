@@ -50,6 +50,11 @@ rein_status rein_leaf_begin(rein_leaf *leaf, const rein_forest *forest, const re
     return REIN_OK;
 }
 
+void rein_leaf_teach(rein_leaf *leaf, const rein_leaf *teacher, float beta) {
+    leaf->teacher = teacher;
+    leaf->beta = beta;
+}
+
 /* ---- the part as a batch ---- */
 
 int64_t rein_seg_panels(int64_t pos, int64_t n) {
@@ -146,9 +151,9 @@ static rein_status list_reads(rein_leaf *leaf, const rein_part *part, bool backw
         int64_t row = leaf->batch.runs[i].row;
         if (part->context[i] && backward) continue;
         for (int64_t t = 1; t < s->n && !part->context[i]; t++)
-            if (f->want[s->tok + t]) add_read(leaf, row + t - 1, s->tok + t);
+            if (f->want[s->tok + t] & REIN_WANT_TOKEN) add_read(leaf, row + t - 1, s->tok + t);
         for (int64_t c = leaf->plan->first_child[part->entry[i]]; c >= 0; c = leaf->plan->next_child[c])
-            if (f->want[f->span[c].tok] && (backward || leaf->member[c] == leaf->part))
+            if (f->want[f->span[c].tok] & REIN_WANT_TOKEN && (backward || leaf->member[c] == leaf->part))
                 add_read(leaf, row + s->n - 1, f->span[c].tok);
     }
     return REIN_OK;
@@ -166,7 +171,7 @@ rein_status rein_leaf_forward(rein_leaf *leaf, int64_t part_index, const rein_le
     float *value = leaf->read_value, *ent = leaf->read_value + leaf->cap_read;
     REIN_TRY(rein_head_logprob(&leaf->pass, leaf->read, leaf->n_read, value, out->entropy ? ent : NULL));
     for (int64_t i = 0; i < leaf->n_read; i++) {
-        out->logp[leaf->read_tok[i]] = value[i];
+        if (out->logp) out->logp[leaf->read_tok[i]] = value[i];
         if (out->entropy) out->entropy[leaf->read_tok[i]] = ent[i];
     }
     return REIN_OK;
@@ -217,7 +222,7 @@ rein_status rein_leaf_backward(rein_leaf *leaf, const rein_leaf_gradient *dvalue
     REIN_TRY(lay_dkv(leaf, part));
     REIN_TRY(reserve(&leaf->dx, &leaf->cap_dx, leaf->batch.T * C, sizeof(float)));
     REIN_TRY(list_reads(leaf, part, true));
-    for (int64_t i = 0; i < leaf->n_read; i++) leaf->read_value[i] = dvalue->logp[leaf->read_tok[i]];
+    for (int64_t i = 0; i < leaf->n_read; i++) leaf->read_value[i] = dvalue->logp ? dvalue->logp[leaf->read_tok[i]] : 0;
     REIN_TRY(rein_head_backward(&leaf->pass, leaf->read, leaf->n_read, leaf->read_value, &plan, leaf->batch.T, leaf->dx,
                                 grads));
     return rein_pass_backward(&leaf->pass, &leaf->batch, leaf->dkv_stride, leaf->dx, &plan, grads);

@@ -28,6 +28,9 @@ typedef struct rein_leaf {
     const rein_forest *forest; /* of the current leaf; borrowed */
     const rein_forest_plan *plan;
     rein_leaf_sampling sampling;
+    const struct rein_leaf *teacher; /* NULL: none */
+    float beta;
+    bool value_detach; /* set by the owner: the value head's gradient stops before the trunk */
     int64_t part;      /* part of the last forward, -1 */
     float *kv, *dkv, *dx;
     int64_t cap_kv, cap_dkv, cap_dx;
@@ -57,17 +60,38 @@ void rein_leaf_deinit(rein_leaf *leaf);
 REIN_NODISCARD rein_status rein_leaf_begin(rein_leaf *leaf, const rein_forest *forest, const rein_forest_plan *plan,
                                            const rein_leaf_sampling *sampling);
 
-/** What a forward pass gives for each wanted token of the part's own spans; arrays of (n_tok), NULL: not wanted. */
+/**
+ * Distributions to compare with: the leaf's divergences are from `teacher`, which runs over the same forest, plan and
+ * sampling, has a model of the same vocabulary, and has done a part's forward pass before this leaf's of the same part (with
+ * all values NULL it computes no logits of its own). The policy's kept sets apply to both. NULL: none.
+ *
+ * @param beta  in [0, 1], as in generalised JSD (Agarwal et al. 2024, arXiv:2306.13649; TRL's generalized_jsd_loss):
+ *              0 KL(teacher || policy), 1 KL(policy || teacher), between them beta KL(teacher || mixture)
+ *              + (1 - beta) KL(policy || mixture) with mixture = beta teacher + (1 - beta) policy.
+ */
+void rein_leaf_teach(rein_leaf *leaf, const rein_leaf *teacher, float beta);
+
+/**
+ * What a forward pass gives of the part's own spans; arrays of (n_tok), NULL: not wanted. All but `score` are read where
+ * the token is predicted, for each token with REIN_WANT_TOKEN; `score` is read at the token itself, for each token with
+ * REIN_WANT_SCORE (the last one of a text that a reward model scores, or of an episode that was cut off).
+ * Logits are computed only if something of them is wanted.
+ */
 typedef struct rein_leaf_values {
-    float *logp;    /* log-prob of the token; never NULL */
-    float *entropy; /* of the distribution that it was drawn from, in nats */
+    float *logp;       /* log-prob of the token */
+    float *entropy;    /* of the distribution that it was drawn from, in nats */
+    float *mean_logp;  /* mean of log p over the ids of that distribution: what label smoothing trains */
+    float *divergence; /* between that distribution and the teacher's, in nats; exactly 0 for equal logits */
+    float *value;      /* of the value head */
+    float *score;      /* of the value head at the token's own position */
+    int32_t *best;     /* most probable id, the lowest among equals */
 } rein_leaf_values;
 REIN_NODISCARD rein_status rein_leaf_forward(rein_leaf *leaf, int64_t part, const rein_leaf_values *out);
 
 /** Gradient of the loss with respect to what the forward passes gave, set for every wanted token of this part and of earlier
  *  ones; arrays of (n_tok), NULL: zero. */
 typedef struct rein_leaf_gradient {
-    const float *logp; /* never NULL */
+    const float *logp, *entropy, *mean_logp, *divergence, *value, *score;
 } rein_leaf_gradient;
 /** Add the part's gradients. */
 REIN_NODISCARD rein_status rein_leaf_backward(rein_leaf *leaf, const rein_leaf_gradient *dvalue, rein_grads *grads);

@@ -91,12 +91,16 @@ void rein_model_destroy(rein_model *model);
 /** Normal(0, initializer_range) matrices, zero biases, unit norms; a pure function of (seed, tensor, element). */
 void rein_model_init(rein_model *model, uint64_t seed);
 
+/** A head on the final hidden states that gives one number a position; see value.h. */
+typedef enum rein_value_kind { REIN_VALUE_NONE, REIN_VALUE_LINEAR, REIN_VALUE_MLP } rein_value_kind;
+
 typedef struct rein_model_options {
     int64_t max_pos;              /* as in rein_model_create */
     bool frozen;                  /* nothing of the network is trained; its weights stay mapped. Implied by an adapter. */
     const rein_lora_config *lora; /* a new adapter: A uniform in +-1/sqrt(K), B zero, magnitudes the rows' norms */
     const char *adapter;          /* directory of an adapter to read */
-    uint64_t seed;                /* of a new adapter */
+    rein_value_kind value_head;   /* read from value_head.safetensors beside the adapter or the model, else new */
+    uint64_t seed;                /* of a new adapter and a new value head */
 } rein_model_options;
 
 /**
