@@ -1,4 +1,4 @@
-/* rein sft, grpo: one training run, with progress on stderr and a line of results on stdout. */
+/* rein sft, dpo, grpo: one training run, with progress on stderr and a line of results on stdout. */
 #include <string.h>
 
 #include "base/json.h"
@@ -74,6 +74,12 @@ static rein_status run_sft(const rein_cli *cli, const rein_options *opts, const 
     return run_training(cli, opts, "sft");
 }
 
+static rein_status run_dpo(const rein_cli *cli, const rein_options *opts, const char **words, int n_words) {
+    (void)words;
+    (void)n_words;
+    return run_training(cli, opts, "dpo");
+}
+
 static rein_status run_grpo(const rein_cli *cli, const rein_options *opts, const char **words, int n_words) {
     (void)words;
     (void)n_words;
@@ -82,5 +88,7 @@ static rein_status run_grpo(const rein_cli *cli, const rein_options *opts, const
 
 const rein_command rein_cmd_sft = {"sft", NULL, "supervised fine-tuning", rein_train_rows, 0,
                                    sizeof(rein_train_args), 0, 0, run_sft, REIN_USE_SFT};
+const rein_command rein_cmd_dpo = {"dpo", NULL, "preference optimisation: DPO, IPO, SimPO, ORPO, KTO and others", rein_train_rows,
+                                   0, sizeof(rein_train_args), 0, 0, run_dpo, REIN_USE_DPO};
 const rein_command rein_cmd_grpo = {"grpo", NULL, "group-relative policy optimisation in an environment",
                                     rein_train_rows, 0, sizeof(rein_train_args), 0, 0, run_grpo, REIN_USE_GRPO};

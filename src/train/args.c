@@ -5,6 +5,7 @@
 #include "optim/schedule.h"
 #include "rl/advantage.h"
 #include "rl/loss.h"
+#include "rl/preference.h"
 #include "train/dataset.h"
 #include "train/pack.h"
 #include "train/sft.h"
@@ -42,6 +43,26 @@ const rein_option rein_train_rows[] = {
      "share of dataset_name that is held out, drawn by the seed", NULL, OFFLINE},
     {"eval_steps", REIN_OPT_INT, offsetof(rein_train_args, eval_steps), "0", 0, 2147483648, NULL,
      "measure held-out rows every so many steps, and at the end; 0: only at the end", NULL, OFFLINE},
+    /* dpo */
+    {"loss_type", REIN_OPT_CHOICE, offsetof(rein_train_args, preference_loss_type), "sigmoid", 0, 0, REIN_PREFERENCE_CHOICES,
+     "loss on preferences; kto: on single answers with a label", NULL, DPO},
+    {"beta", REIN_OPT_FLOAT, offsetof(rein_train_args, preference_beta), "0.1", 1e-09, 1000000.0, NULL,
+     "how strongly the policy is held to the reference: scale of the implicit rewards", NULL, DPO},
+    {"ref_model", REIN_OPT_STRING, offsetof(rein_train_args, ref_model), NULL, 0, 0, NULL,
+     "reference policy: init (the start of this run; the default), base (without the adapter) or a model directory",
+     "init|base|DIR", DPO},
+    {"reference_free", REIN_OPT_BOOL, offsetof(rein_train_args, reference_free), "false", 0, 0, NULL,
+     "a uniform reference: its log-probs count as 0", NULL, DPO},
+    {"label_smoothing", REIN_OPT_FLOAT, offsetof(rein_train_args, label_smoothing), "0", 0, 0.499999, NULL,
+     "probability that a preference is the wrong way round: sigmoid, robust, exo_pair, simpo", NULL, DPO},
+    {"simpo_gamma", REIN_OPT_FLOAT, offsetof(rein_train_args, simpo_gamma), "0.5", 0, 1000, NULL,
+     "simpo: margin between the rewards that is aimed at", NULL, DPO},
+    {"desirable_weight", REIN_OPT_FLOAT, offsetof(rein_train_args, desirable_weight), "1", 0, 1000, NULL,
+     "kto: weight of answers with label true", NULL, DPO},
+    {"undesirable_weight", REIN_OPT_FLOAT, offsetof(rein_train_args, undesirable_weight), "1", 0, 1000, NULL,
+     "kto: weight of answers with label false", NULL, DPO},
+    {"learning_rate", REIN_OPT_FLOAT, offsetof(rein_train_args, learning_rate), "1e-6", 0, 10, NULL,
+     "peak learning rate", NULL, DPO},
     {"model_type", REIN_OPT_CHOICE, offsetof(rein_train_args, model_type), "llama", 0, 0, "llama|qwen3",
      "family of a model from scratch (no model_name_or_path)", NULL, SFT},
     {"hidden_size", REIN_OPT_INT, offsetof(rein_train_args, hidden_size), "128", 1, 1048576, NULL,
@@ -115,7 +136,7 @@ const rein_option rein_train_rows[] = {
     {"microbatch_tokens", REIN_OPT_INT, offsetof(rein_train_args, microbatch_tokens), "8192", 0, 1073741824, NULL,
      "rows computed at a time, for memory only: cannot change a bit; 0: all", NULL, 0},
     {"learning_rate", REIN_OPT_FLOAT, offsetof(rein_train_args, learning_rate), "2e-5", 0, 10, NULL,
-     "peak learning rate", NULL, 0},
+     "peak learning rate", NULL, ~(unsigned)DPO},
     {"weight_decay", REIN_OPT_FLOAT, offsetof(rein_train_args, weight_decay), "0", 0, 10, NULL,
      "decoupled; not on norms and biases", NULL, 0},
     {"adam_beta1", REIN_OPT_FLOAT, offsetof(rein_train_args, adam_beta1), "0.9", 0, 0.999999, NULL,

@@ -21,6 +21,10 @@ typedef struct rein_train_args {
     const char *eval_dataset_name;
     double eval_split_ratio;
     int64_t eval_steps;
+    /* dpo */
+    int preference_loss_type;
+    double preference_beta, label_smoothing, simpo_gamma, desirable_weight, undesirable_weight;
+    bool reference_free;
     /* sft from scratch */
     int model_type;
     int64_t hidden_size, intermediate_size, num_hidden_layers, num_attention_heads, num_key_value_heads;

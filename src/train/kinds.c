@@ -4,10 +4,12 @@
 #include <string.h>
 
 #include "train/grpo.h"
+#include "train/preference.h"
 #include "train/sft.h"
 
 static const rein_train_kind kinds[] = {
     {"sft", REIN_USE_SFT, false, rein_sft_run, rein_sft_replay},
+    {"dpo", REIN_USE_DPO, false, rein_dpo_run, rein_dpo_replay},
     {"grpo", REIN_USE_GRPO, true, rein_grpo_run, rein_grpo_replay},
 };
 

@@ -115,21 +115,33 @@ bool rein_offline_takes(const rein_offline *o, int64_t span, int64_t part) {
 }
 
 static void free_arrays(rein_offline *o) {
-    rein_free(o->out.logp);
-    rein_free(o->out.entropy);
-    rein_free(o->dlogp);
-    o->out = (rein_leaf_values){0};
-    o->dlogp = NULL;
+    rein_leaf_values *v = &o->out;
+    rein_offline_gradient *g = &o->grad;
+    float *own[] = {v->logp, v->entropy, v->mean_logp, v->divergence, v->score, g->logp, g->mean_logp, g->divergence, g->score};
+    for (size_t i = 0; i < REIN_COUNT(own); i++) rein_free(own[i]);
+    rein_free(v->best);
+    *v = (rein_leaf_values){0};
+    *g = (rein_offline_gradient){0};
     o->cap_tok = 0;
 }
 
 static rein_status reserve_arrays(rein_offline *o) {
+    rein_leaf_values *v = &o->out;
+    rein_offline_gradient *g = &o->grad;
+    const struct {
+        float **array;
+        unsigned bit;
+    } rows[] = {{&v->logp, REIN_READS_LOGP},             {&g->logp, REIN_READS_LOGP},
+                {&v->entropy, REIN_READS_ENTROPY},       {&v->mean_logp, REIN_READS_MEAN_LOGP},
+                {&g->mean_logp, REIN_READS_MEAN_LOGP},   {&v->divergence, REIN_READS_DIVERGENCE},
+                {&g->divergence, REIN_READS_DIVERGENCE}, {&v->score, REIN_READS_SCORE},
+                {&g->score, REIN_READS_SCORE}};
     if (o->forest.n_tok <= o->cap_tok) return REIN_OK;
     int64_t cap = 2 * o->forest.n_tok;
     free_arrays(o);
-    if (o->reads & REIN_READS_LOGP) REIN_TRY(rein_alloc(&o->out.logp, cap, sizeof(float)));
-    if (o->reads & REIN_READS_LOGP) REIN_TRY(rein_alloc(&o->dlogp, cap, sizeof(float)));
-    if (o->reads & REIN_READS_ENTROPY) REIN_TRY(rein_alloc(&o->out.entropy, cap, sizeof(float)));
+    for (size_t i = 0; i < REIN_COUNT(rows); i++)
+        if (o->reads & rows[i].bit) REIN_TRY(rein_alloc(rows[i].array, cap, sizeof(float)));
+    if (o->reads & REIN_READS_BEST) REIN_TRY(rein_alloc(&v->best, cap, sizeof *v->best));
     o->cap_tok = cap;
     return REIN_OK;
 }
@@ -155,7 +167,9 @@ static rein_status forward(rein_offline *o, int64_t part) {
 }
 
 static rein_status backward(rein_offline *o) {
-    return rein_leaf_backward(&o->t.leaf, &(rein_leaf_gradient){.logp = o->dlogp}, &o->t.grads);
+    const rein_offline_gradient *g = &o->grad;
+    const rein_leaf_gradient d = {.logp = g->logp, .mean_logp = g->mean_logp, .divergence = g->divergence, .score = g->score};
+    return rein_leaf_backward(&o->t.leaf, &d, &o->t.grads);
 }
 
 /* Units of step `step` (from 0). A last part of an epoch that fills no batch is dropped. */

@@ -20,8 +20,20 @@ typedef struct rein_offline rein_offline;
 
 enum { REIN_OFFLINE_METRICS = 16 };
 
-/** What a loss reads of a token, as bits of rein_offline.reads; of all but READS_ENTROPY and READS_BEST it gives a gradient. */
-enum { REIN_READS_LOGP = 1, REIN_READS_ENTROPY = 2 };
+/** What a loss reads of a token, as bits of rein_offline.reads. */
+enum {
+    REIN_READS_LOGP = 1,
+    REIN_READS_ENTROPY = 2,
+    REIN_READS_MEAN_LOGP = 4,
+    REIN_READS_DIVERGENCE = 8,
+    REIN_READS_SCORE = 16,
+    REIN_READS_BEST = 32
+};
+
+/** Gradient of the loss with respect to what was read, (n_tok) each; NULL: it is not read, or (entropy, best) never trained. */
+typedef struct rein_offline_gradient {
+    float *logp, *mean_logp, *divergence, *score;
+} rein_offline_gradient;
 
 /** What a kind of training is. `o` is the loop's state, o->state the kind's own. */
 typedef struct rein_offline_class {
@@ -68,7 +80,7 @@ struct rein_offline {
     float temperature;      /* of the distributions that are read; 1 unless set by load */
     unsigned reads;         /* bits REIN_READS_ */
     rein_leaf_values out;   /* (n_tok) what is read; NULL: it is not */
-    float *dlogp;           /* (n_tok) gradient of the loss */
+    rein_offline_gradient grad;
     int64_t cap_tok;
     double *value, *weight; /* (metrics, batch) by unit */
     int64_t n_metric;

@@ -10,7 +10,7 @@
 
 /* In the order of the metrics. */
 enum { LOSS, ENTROPY, ACCURACY };
-static const char *const metrics[] = {"loss", "entropy", NULL};
+static const char *const metrics[] = {"loss", "entropy", "mean_token_accuracy", NULL};
 
 typedef struct sft {
     rein_pack pack;
@@ -89,7 +89,8 @@ static rein_status check_options(const rein_train_args *a) {
 static rein_status sft_load(rein_offline *o) {
     const rein_train_args *a = o->t.args;
     REIN_TRY(check_options(a));
-    o->reads = REIN_READS_LOGP | REIN_READS_ENTROPY;
+    o->reads = REIN_READS_LOGP | REIN_READS_ENTROPY | REIN_READS_BEST;
+    if (a->label_smoothing_factor > 0) o->reads |= REIN_READS_MEAN_LOGP;
     REIN_TRY(rein_offline_load_rows(o, (rein_dataset_options){
         .completion_only = a->completion_only_loss, .assistant_only = a->assistant_only_loss,
         .wrap = a->packing && a->packing_strategy == REIN_PACKING_WRAPPED,
@@ -119,24 +120,33 @@ static rein_status sft_gather(rein_offline *o, const int64_t *unit, int64_t n) {
                                               (long long)n);
 }
 
+/* Gradient of token k's loss. */
+static void token_gradient(rein_offline *o, int64_t k, float each) {
+    const rein_train_args *a = o->t.args;
+    const float smooth = (float)a->label_smoothing_factor;
+    o->grad.logp[k] = each;
+    if (a->sft_loss_type == REIN_SFT_DFT) o->grad.logp[k] *= (float)rein_exp64((double)o->out.logp[k]);
+    if (!o->grad.mean_logp) return;
+    o->grad.logp[k] = (1 - smooth) * each;
+    o->grad.mean_logp[k] = smooth * each;
+}
+
 static void sft_gradient(rein_offline *o, int64_t part) {
     const sft *s = o->state;
-    const rein_train_args *a = o->t.args;
     const float each = -1.0f / (float)s->items;
     for (int64_t i = 0; i < o->forest.n_span; i++) {
         const rein_span *sp = &o->forest.span[i];
-        if (!rein_offline_takes(o, i, part)) continue;
-        for (int64_t k = sp->tok; k < sp->tok + sp->n; k++)
-            o->dlogp[k] = a->sft_loss_type == REIN_SFT_DFT ? each * (float)rein_exp64((double)o->out.logp[k]) : each;
+        for (int64_t k = sp->tok; k < sp->tok + sp->n && rein_offline_takes(o, i, part); k++)
+            if (o->forest.want[k]) token_gradient(o, k, each);
     }
 }
 
-/* Loss of one token. */
+/* Loss of token k. */
 static double token_loss(const rein_offline *o, int64_t k) {
     const rein_train_args *a = o->t.args;
-    double nll = -(double)o->out.logp[k];
+    const double nll = -(double)o->out.logp[k], smooth = a->label_smoothing_factor;
     if (a->sft_loss_type == REIN_SFT_DFT) return nll * rein_exp64(-nll);
-    return nll;
+    return o->out.mean_logp ? (1 - smooth) * nll - smooth * (double)o->out.mean_logp[k] : nll;
 }
 
 static rein_status sft_measure(rein_offline *o) {
@@ -148,6 +158,7 @@ static rein_status sft_measure(rein_offline *o) {
                 if (!o->forest.want[k]) continue;
                 sum[LOSS] += token_loss(o, k);
                 sum[ENTROPY] += (double)o->out.entropy[k];
+                sum[ACCURACY] += o->out.best[k] == o->forest.ids[k];
                 n++;
             }
         }
