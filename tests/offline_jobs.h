@@ -10,6 +10,7 @@
 typedef struct rows_job {
     job job;
     const char *kind, *data; /* file of the workshop */
+    const char *model;       /* folder of the workshop; NULL: model */
 } rows_job;
 
 static const char *const rows_base[] = {"max_steps=6", "per_device_train_batch_size=2", "gradient_accumulation_steps=2",
@@ -28,7 +29,7 @@ static inline rein_status rows_run(const rows_job *r) {
     OK(rein_options_init_use(&opts, rein_train_rows, kind->use, &args));
     job_path(path, j, "");
     OK(rein_options_set(&opts, "output_dir", path, 2, "test"));
-    snprintf(path, sizeof path, "%s/model", j->shop->dir);
+    snprintf(path, sizeof path, "%s/%s", j->shop->dir, r->model ? r->model : "model");
     OK(rein_options_set(&opts, "model_name_or_path", path, 2, "test"));
     snprintf(path, sizeof path, "%s/%s", j->shop->dir, r->data);
     OK(rein_options_set(&opts, "dataset_name", path, 2, "test"));

@@ -17,7 +17,9 @@ typedef enum rein_stream {
     REIN_STREAM_TASK = 5,    /* tasks of a step: counter = step, prompt, draw */
     REIN_STREAM_EVAL = 6,    /* evaluation tasks and samples: counter = case, sample, position */
     REIN_STREAM_BOOTSTRAP = 7,
-    REIN_STREAM_DROPOUT = 8  /* key of a pass's dropout: counter = step, iteration */
+    REIN_STREAM_DROPOUT = 8, /* key of a pass's dropout: counter = step, iteration */
+    REIN_STREAM_NOISE = 16,  /* key of a pass's noise on embeddings: counter = step */
+    REIN_STREAM_MIX = 17     /* kinds of steps: counter = step */
 } rein_stream;
 
 /** Four words of Philox4x32-10. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/random.h"
 #include "base/sum.h"
 
 /* ---- data ---- */
@@ -183,6 +184,14 @@ static rein_status next_batch(rein_offline *o, int64_t step) {
     return lay_batch(o, o->order + step % per_epoch * o->batch, o->batch, false);
 }
 
+/* NEFTune's noise for the passes of this step. */
+static void draw_noise(rein_trainer *t) {
+    uint32_t word[4];
+    if (t->args->neftune_noise_alpha == 0) return;
+    rein_random4(word, (uint64_t)t->args->seed, REIN_STREAM_NOISE, (uint32_t)t->step, 0, 0, 0);
+    t->leaf.pass.noise = (rein_noise){(float)t->args->neftune_noise_alpha, (uint64_t)word[0] << 32 | word[1]};
+}
+
 /* Values, loss and gradient of the batch. Where a loss needs all values first, several parts run forward twice: the bits of
  * the second time are those of the first. */
 static rein_status gradients(rein_offline *o) {
@@ -190,6 +199,7 @@ static rein_status gradients(rein_offline *o) {
     bool whole = o->cls->whole, again = whole && o->plan.n_part > 1;
     rein_grads_zero(&t->grads, t->model);
     rein_trainer_dropout(t, t->step, 0);
+    draw_noise(t);
     for (int64_t p = 0; p < o->plan.n_part && whole; p++) REIN_TRY(forward(o, p));
     if (whole) {
         REIN_TRY(o->cls->measure(o));
@@ -202,6 +212,7 @@ static rein_status gradients(rein_offline *o) {
         REIN_TRY(backward(o));
     }
     t->leaf.pass.dropout = (rein_dropout){0};
+    t->leaf.pass.noise = (rein_noise){0};
     rein_grads_finish(&t->grads, t->model);
     return whole ? REIN_OK : o->cls->measure(o);
 }
