@@ -3,6 +3,7 @@
 #define REIN_OFFLINE_JOBS_H
 
 #include "train/kinds.h"
+#include "train/offline.h"
 #include "train/verify.h"
 #include "train_jobs.h"
 
@@ -16,34 +17,95 @@ typedef struct rows_job {
 static const char *const rows_base[] = {"max_steps=6", "per_device_train_batch_size=2", "gradient_accumulation_steps=2",
                                         "learning_rate=0.01", "save_steps=2", "seed=7", NULL};
 
+/* A run's options; pair with rein_options_deinit. */
+static inline void rows_options(rein_options *opts, rein_train_args *args, const rows_job *r) {
+    const job *j = &r->job;
+    char path[JOB_PATH];
+    OK(rein_options_init_use(opts, rein_train_rows, rein_train_kind_of(r->kind)->use, args));
+    job_path(path, j, "");
+    OK(rein_options_set(opts, "output_dir", path, 2, "test"));
+    snprintf(path, sizeof path, "%s/%s", j->shop->dir, r->model ? r->model : "model");
+    OK(rein_options_set(opts, "model_name_or_path", path, 2, "test"));
+    snprintf(path, sizeof path, "%s/%s", j->shop->dir, r->data);
+    OK(rein_options_set(opts, "dataset_name", path, 2, "test"));
+    if (j->resume) OK(rein_options_set(opts, "resume_from_checkpoint", "true", 2, "test"));
+    set_pairs(opts, rows_base, 1);
+    set_pairs(opts, j->extra, 2);
+}
+
 static inline rein_status rows_run(const rows_job *r) {
     const job *j = &r->job;
-    const rein_train_kind *kind = rein_train_kind_of(r->kind);
     int64_t die_at = j->die_at;
     rein_train_watch watch = {.step = die_in_step, .user = &die_at};
     rein_train_args args = {0};
     rein_options opts;
     rein_str yaml = {0};
     rein_device *dev;
-    char path[JOB_PATH];
-    OK(rein_options_init_use(&opts, rein_train_rows, kind->use, &args));
-    job_path(path, j, "");
-    OK(rein_options_set(&opts, "output_dir", path, 2, "test"));
-    snprintf(path, sizeof path, "%s/%s", j->shop->dir, r->model ? r->model : "model");
-    OK(rein_options_set(&opts, "model_name_or_path", path, 2, "test"));
-    snprintf(path, sizeof path, "%s/%s", j->shop->dir, r->data);
-    OK(rein_options_set(&opts, "dataset_name", path, 2, "test"));
-    if (j->resume) OK(rein_options_set(&opts, "resume_from_checkpoint", "true", 2, "test"));
-    set_pairs(&opts, rows_base, 1);
-    set_pairs(&opts, j->extra, 2);
+    rows_options(&opts, &args, r);
     rein_options_write_yaml(&opts, &yaml);
     OK(rein_device_open_cpu(&dev, j->isa, j->threads ? j->threads : 1));
-    rein_status status = kind->run(&args, yaml.data, dev, &watch);
+    rein_status status = rein_train_kind_of(r->kind)->run(&args, yaml.data, dev, &watch);
     rein_device_close(dev);
     rein_str_deinit(&yaml);
     rein_options_deinit(&opts);
     return status;
 }
+
+/* ---- finite differences ---- */
+
+static inline double rows_loss_at(rein_offline *o, const float *w, const float *direction, const rein_param *p, double h) {
+    rein_model *m = o->t.model;
+    double loss;
+    memcpy(m->w, w, (size_t)m->n_float * sizeof *w);
+    for (int64_t i = p->offset; i < p->offset + p->rows * p->cols; i++) m->w[i] += (float)h * direction[i];
+    rein_model_pack(m);
+    OK(rein_offline_gradients(o, &loss));
+    return loss;
+}
+
+/* The slope of the loss along each tensor's own gradient is the gradient's norm, to 1e-3; tensors with less than a hundredth of
+ * the whole norm are below what f32 can show. Returns how many were compared. */
+static inline int rows_check_gradient(const rows_job *r, const rein_offline_class *cls) {
+    rein_train_args args = {0};
+    rein_options opts;
+    rein_device *dev;
+    rein_offline *o;
+    float *w, *unit;
+    double loss, total = 0;
+    int compared = 0;
+    rows_options(&opts, &args, r);
+    OK(rein_device_open_cpu(&dev, NULL, 1));
+    OK(rein_offline_open(&o, cls, &args, dev, NULL));
+    const rein_model *m = o->t.model;
+    OK(rein_offline_gradients(o, &loss));
+    OK(rein_alloc(&w, m->n_float, sizeof *w));
+    OK(rein_alloc(&unit, m->n_float, sizeof *unit));
+    memcpy(w, m->w, (size_t)m->n_float * sizeof *w);
+    memcpy(unit, o->t.grads.flat, (size_t)m->n_float * sizeof *unit);
+    for (int64_t i = 0; i < m->n_float; i++) total += (double)unit[i] * (double)unit[i];
+    for (int64_t k = 0; k < m->n_param; k++) {
+        const rein_param *p = &m->param[k];
+        double sum = 0, h = 1e-2;
+        for (int64_t i = p->offset; i < p->offset + p->rows * p->cols; i++) sum += (double)unit[i] * (double)unit[i];
+        double norm = sqrt(sum);
+        if (norm < 1e-2 * sqrt(total)) continue;
+        for (int64_t i = p->offset; i < p->offset + p->rows * p->cols; i++) unit[i] = (float)((double)unit[i] / norm);
+        double near = rows_loss_at(o, w, unit, p, h) - rows_loss_at(o, w, unit, p, -h);
+        double far = rows_loss_at(o, w, unit, p, 2 * h) - rows_loss_at(o, w, unit, p, -2 * h);
+        double slope = (8 * near - far) / (12 * h);
+        if (!(fabs(slope - norm) < 1e-3 * norm))
+            fail_msg("%s: %s has slope %.8g, gradient %.8g", r->job.name, p->name, slope, norm);
+        compared++;
+    }
+    rein_free(w);
+    rein_free(unit);
+    rein_offline_close(o);
+    rein_device_close(dev);
+    rein_options_deinit(&opts);
+    return compared;
+}
+
+/* ---- promises ---- */
 
 static inline void rows_verify(const rows_job *r, int64_t step) {
     rein_verified v;

@@ -6,6 +6,7 @@
 #include "golden_json.h"
 #include "offline_jobs.h"
 #include "rl/preference.h"
+#include "train/preference.h"
 
 static workshop shop;
 
@@ -186,6 +187,18 @@ static void bad_options_are_refused(void **state) {
     for (size_t i = 0; i < REIN_COUNT(cases); i++) REFUSED(rein_preference_check(&cases[i].o), cases[i].text);
 }
 
+/* ---- whole models ---- */
+
+static void gradients_are_finite_differences(void **state) {
+    static const char *const types[] = {"loss_type=sigmoid", "loss_type=ipo", "loss_type=nca_pair", "loss_type=simpo", "loss_type=orpo"};
+    (void)state;
+    for (size_t i = 0; i < REIN_COUNT(types); i++) {
+        rows_job r = {.job = {.shop = &shop, .name = types[i], .extra = {types[i], "beta=0.7", "microbatch_tokens=30"}}, .kind = "dpo",
+                      .data = "pairs.jsonl"};
+        assert_true(rows_check_gradient(&r, &rein_pairs_class) > 10);
+    }
+}
+
 /* ---- runs ---- */
 
 static void runs_keep_the_promises(void **state) {
@@ -255,6 +268,7 @@ int main(void) {
         cmocka_unit_test(slopes_are_central_differences),
         cmocka_unit_test(known_values),
         cmocka_unit_test(bad_options_are_refused),
+        cmocka_unit_test(gradients_are_finite_differences),
         cmocka_unit_test(runs_keep_the_promises),
         cmocka_unit_test(the_first_rewards_are_zero),
         cmocka_unit_test(every_loss_learns_what_is_preferred),

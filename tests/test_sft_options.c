@@ -22,6 +22,18 @@ static int tear_down(void **state) {
     return rein_remove_tree(shop.dir) != REIN_OK;
 }
 
+/* ---- losses ---- */
+
+static void gradients_are_finite_differences(void **state) {
+    static const char *const extra[] = {"loss_type=nll", "loss_type=dft", "label_smoothing_factor=0.2"};
+    (void)state;
+    for (size_t i = 0; i < 1; i++) {
+        rows_job r = {.job = {.shop = &shop, .name = extra[i], .extra = {extra[i], "microbatch_tokens=30"}}, .kind = "sft",
+                      .data = "rows.jsonl"};
+        assert_true(rows_check_gradient(&r, &rein_sft_class) > 10);
+    }
+}
+
 /* ---- packing ---- */
 
 /* The placement of TRL's pack_dataset(strategy "bfd", seq_length 10), rows by number. */
@@ -211,6 +223,7 @@ static void contradictions_are_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gradients_are_finite_differences),
         cmocka_unit_test(best_fit_decreasing),
         cmocka_unit_test(every_row_is_in_one_unit),
         cmocka_unit_test(streams_are_cut_whole),

@@ -194,7 +194,7 @@ static void draw_noise(rein_trainer *t) {
 
 /* Values, loss and gradient of the batch. Where a loss needs all values first, several parts run forward twice: the bits of
  * the second time are those of the first. */
-static rein_status gradients(rein_offline *o) {
+static rein_status batch_gradients(rein_offline *o) {
     rein_trainer *t = &o->t;
     bool whole = o->cls->whole, again = whole && o->plan.n_part > 1;
     rein_grads_zero(&t->grads, t->model);
@@ -291,13 +291,19 @@ static rein_status log_step(rein_offline *o, double loss, const rein_update *u) 
 
 /* ---- one step ---- */
 
+rein_status rein_offline_gradients(rein_offline *o, double *loss) {
+    REIN_TRY(next_batch(o, o->t.step));
+    REIN_TRY(batch_gradients(o));
+    *loss = metric(o, 0);
+    return REIN_OK;
+}
+
 static rein_status offline_step(rein_offline *o, rein_commit *commit) {
     rein_trainer *t = &o->t;
     rein_update update;
-    double start = rein_clock();
-    REIN_TRY(next_batch(o, t->step));
-    REIN_TRY(gradients(o));
-    double loss = metric(o, 0), trained = rein_clock();
+    double start = rein_clock(), loss;
+    REIN_TRY(rein_offline_gradients(o, &loss));
+    double trained = rein_clock();
     t->tokens += o->forest.n_tok;
     REIN_TRY(rein_trainer_update(t, &update));
     *commit = (rein_commit){.step = t->step};
@@ -315,7 +321,7 @@ static rein_status offline_step(rein_offline *o, rein_commit *commit) {
 
 /* ---- whole runs ---- */
 
-static void offline_deinit(rein_offline *o) {
+void rein_offline_close(rein_offline *o) {
     if (o->cls->close) o->cls->close(o);
     rein_prompt_chat_close(&o->chat);
     rein_trainer_deinit(&o->t);
@@ -359,8 +365,8 @@ static rein_status size_run(rein_offline *o) {
     return REIN_OK;
 }
 
-static rein_status offline_open(rein_offline **out, const rein_offline_class *cls, const rein_train_args *a,
-                                rein_device *dev, const rein_train_watch *watch) {
+rein_status rein_offline_open(rein_offline **out, const rein_offline_class *cls, const rein_train_args *a,
+                              rein_device *dev, const rein_train_watch *watch) {
     rein_offline *o;
     rein_status status;
     REIN_TRY(rein_alloc(&o, 1, sizeof *o));
@@ -376,7 +382,7 @@ static rein_status offline_open(rein_offline **out, const rein_offline_class *cl
     *out = o;
     return REIN_OK;
 fail:
-    offline_deinit(o);
+    rein_offline_close(o);
     return status;
 }
 
@@ -395,9 +401,9 @@ rein_status rein_offline_run(const rein_offline_class *cls, const rein_train_arg
                              rein_device *dev, const rein_train_watch *watch) {
     rein_offline *o;
     if (!args->output_dir) return rein_fail(REIN_ERR_USAGE, "option --output_dir is missing");
-    REIN_TRY(offline_open(&o, cls, args, dev, watch));
+    REIN_TRY(rein_offline_open(&o, cls, args, dev, watch));
     rein_status status = train(o, config_yaml);
-    offline_deinit(o);
+    rein_offline_close(o);
     return status;
 }
 
@@ -405,9 +411,9 @@ rein_status rein_offline_replay(const rein_offline_class *cls, const rein_train_
                                 const char *checkpoint, int64_t step, rein_commit *out, rein_str *journal) {
     rein_offline *o;
     if (journal) rein_str_clear(journal);
-    REIN_TRY(offline_open(&o, cls, args, dev, NULL));
+    REIN_TRY(rein_offline_open(&o, cls, args, dev, NULL));
     rein_status status = checkpoint ? rein_trainer_restore(&o->t, checkpoint) : REIN_OK;
     while (status == REIN_OK && o->t.step < step) status = offline_step(o, out);
-    offline_deinit(o);
+    rein_offline_close(o);
     return status;
 }

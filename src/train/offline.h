@@ -103,6 +103,13 @@ void rein_offline_put(rein_offline *o, int64_t k, int64_t i, double value, doubl
 /** True if the gradient of span s is wanted now: see rein_offline_class.gradient. */
 bool rein_offline_takes(const rein_offline *o, int64_t span, int64_t part);
 
+/** Ready for a first step: model, data, options checked. The caller owns *out; cls, args and dev must outlive it. */
+REIN_NODISCARD rein_status rein_offline_open(rein_offline **out, const rein_offline_class *cls, const rein_train_args *args,
+                                             rein_device *dev, const rein_train_watch *watch);
+void rein_offline_close(rein_offline *o);
+/** Loss of step o->t.step's batch, and its gradient in o->t.grads; nothing is updated. */
+REIN_NODISCARD rein_status rein_offline_gradients(rein_offline *o, double *loss);
+
 /** As rein_train_kind.run and .replay of a kind. */
 REIN_NODISCARD rein_status rein_offline_run(const rein_offline_class *cls, const rein_train_args *args,
                                             const char *config_yaml, rein_device *dev, const rein_train_watch *watch);

@@ -3,7 +3,6 @@
 
 #include "base/sum.h"
 #include "rl/preference.h"
-#include "train/offline.h"
 
 /* In the order of the metrics. */
 enum { LOSS, REWARD_CHOSEN, REWARD_REJECTED, LOGPS_CHOSEN, LOGPS_REJECTED, ENTROPY, REWARD_ACCURACIES, REWARD_MARGINS };
@@ -252,19 +251,17 @@ static void preference_gradient(rein_offline *o, int64_t part) {
 
 /* ---- whole runs ---- */
 
-static const rein_offline_class pairs = {.name = "dpo", .metric = pair_metrics, .state_size = sizeof(preference),
-                                         .whole = true, .load = preference_load, .gather = gather_pairs,
-                                         .begin = reference_forward, .measure = measure_pairs,
-                                         .gradient = preference_gradient, .note = preference_note,
-                                         .close = preference_close};
-static const rein_offline_class singles = {.name = "dpo", .metric = single_metrics, .state_size = sizeof(preference),
-                                           .whole = true, .load = preference_load, .gather = gather_singles,
-                                           .begin = reference_forward, .measure = measure_singles,
-                                           .gradient = preference_gradient, .note = preference_note,
-                                           .close = preference_close};
+const rein_offline_class rein_pairs_class = {
+    .name = "dpo", .metric = pair_metrics, .state_size = sizeof(preference), .whole = true, .load = preference_load,
+    .gather = gather_pairs, .begin = reference_forward, .measure = measure_pairs, .gradient = preference_gradient,
+    .note = preference_note, .close = preference_close};
+const rein_offline_class rein_singles_class = {
+    .name = "dpo", .metric = single_metrics, .state_size = sizeof(preference), .whole = true, .load = preference_load,
+    .gather = gather_singles, .begin = reference_forward, .measure = measure_singles, .gradient = preference_gradient,
+    .note = preference_note, .close = preference_close};
 
 static const rein_offline_class *class_of(const rein_train_args *a) {
-    return a->preference_loss_type == REIN_PREFERENCE_KTO ? &singles : &pairs;
+    return a->preference_loss_type == REIN_PREFERENCE_KTO ? &rein_singles_class : &rein_pairs_class;
 }
 
 rein_status rein_dpo_run(const rein_train_args *args, const char *config_yaml, rein_device *dev,

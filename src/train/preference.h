@@ -12,7 +12,9 @@
 #ifndef REIN_TRAIN_PREFERENCE_H
 #define REIN_TRAIN_PREFERENCE_H
 
-#include "train/trainer.h"
+#include "train/offline.h"
+
+extern const rein_offline_class rein_pairs_class, rein_singles_class; /* the latter for kto */
 
 /** As rein_train_kind.run and .replay. */
 REIN_NODISCARD rein_status rein_dpo_run(const rein_train_args *args, const char *config_yaml, rein_device *dev,

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/math64.h"
-#include "train/offline.h"
 #include "train/pack.h"
 
 /* In the order of the metrics. */
@@ -175,17 +174,17 @@ static rein_status sft_note(rein_offline *o) {
     return rein_rundir_note(o->t.run, "data.packed", text);
 }
 
-static const rein_offline_class sft_class = {.name = "sft", .metric = metrics, .state_size = sizeof(sft),
-                                             .start = start_model, .load = sft_load, .gather = sft_gather,
-                                             .measure = sft_measure, .gradient = sft_gradient, .note = sft_note,
-                                             .close = sft_close};
+const rein_offline_class rein_sft_class = {.name = "sft", .metric = metrics, .state_size = sizeof(sft),
+                                           .start = start_model, .load = sft_load, .gather = sft_gather,
+                                           .measure = sft_measure, .gradient = sft_gradient, .note = sft_note,
+                                           .close = sft_close};
 
 rein_status rein_sft_run(const rein_train_args *args, const char *config_yaml, rein_device *dev,
                          const rein_train_watch *watch) {
-    return rein_offline_run(&sft_class, args, config_yaml, dev, watch);
+    return rein_offline_run(&rein_sft_class, args, config_yaml, dev, watch);
 }
 
 rein_status rein_sft_replay(const rein_train_args *args, rein_device *dev, const char *checkpoint, int64_t step,
                             rein_commit *out, rein_str *journal) {
-    return rein_offline_replay(&sft_class, args, dev, checkpoint, step, out, journal);
+    return rein_offline_replay(&rein_sft_class, args, dev, checkpoint, step, out, journal);
 }

@@ -11,10 +11,12 @@
 #ifndef REIN_TRAIN_SFT_H
 #define REIN_TRAIN_SFT_H
 
-#include "train/trainer.h"
+#include "train/offline.h"
 
 typedef enum rein_sft_loss { REIN_SFT_NLL, REIN_SFT_DFT } rein_sft_loss;
 #define REIN_SFT_LOSS_CHOICES "nll|dft"
+
+extern const rein_offline_class rein_sft_class;
 
 /** As rein_train_kind.run. */
 REIN_NODISCARD rein_status rein_sft_run(const rein_train_args *args, const char *config_yaml, rein_device *dev,
