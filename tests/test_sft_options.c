@@ -24,6 +24,104 @@ static int tear_down(void **state) {
 
 /* ---- losses ---- */
 
+/* The rows of a golden case in place of what was read from the file. */
+static void take_rows(rein_offline *o, struct json_object *micros) {
+    rein_dataset *d = &o->data;
+    int64_t row = 0;
+    for (int64_t m = 0; m < golden_length(micros); m++) {
+        struct json_object *c = golden_at(micros, m), *ids = golden_get(c, "input_ids");
+        for (int64_t b = 0; b < golden_length(ids); b++, row++) {
+            int64_t at = d->first[row], n = 0;
+            struct json_object *mask = golden_at(golden_get(c, "attention_mask"), b), *label = golden_at(golden_get(c, "labels"), b);
+            for (int64_t t = 0; t < golden_length(mask); t++) n += json_object_get_int64(golden_at(mask, t));
+            for (int64_t t = 0; t < n; t++) {
+                d->ids[at + t] = json_object_get_int(golden_at(golden_at(ids, b), t));
+                d->loss[at + t] = json_object_get_int(golden_at(label, t)) != -100;
+            }
+            d->first[row + 1] = at + n;
+        }
+    }
+    assert_int_equal(row, 4);
+}
+
+static void compare_gradient(const rein_offline *o, const char *file) {
+    char path[128];
+    rein_tensors *grads;
+    snprintf(path, sizeof path, "golden/trl/%s", file);
+    OK(rein_tensors_open(&grads, path));
+    for (int64_t i = 0; i < o->t.model->n_param; i++) {
+        const rein_param *p = &o->t.model->param[i];
+        double largest = 0, worst = 0;
+        const rein_tensor_view *view = rein_tensors_find(grads, p->name);
+        assert_non_null(view);
+        const float *want = view->data;
+        for (int64_t k = 0; k < p->rows * p->cols; k++) {
+            largest = fmax(largest, fabs((double)want[k]));
+            worst = fmax(worst, fabs((double)want[k] - (double)o->t.grads.flat[p->offset + k]));
+        }
+        if (!(worst <= 1e-4 * largest)) fail_msg("%s: %s differs by %g (largest %g)", file, p->name, worst, largest);
+    }
+    rein_tensors_close(grads);
+}
+
+/* A model directory of the golden files, with the workshop's tokenizer. */
+static void copy_golden_model(const char *dir) {
+    static const char *const file[][2] = {{"golden/models/llama-tied/config.json", "config.json"},
+                                          {"golden/models/llama-tied/model.safetensors", "model.safetensors"},
+                                          {NULL, "tokenizer.json"}};
+    OK(rein_mkdirs(dir));
+    for (size_t i = 0; i < REIN_COUNT(file); i++) {
+        char from[JOB_PATH], to[JOB_PATH + 32];
+        rein_str bytes = {0};
+        snprintf(from, sizeof from, "%s/model/tokenizer.json", shop.dir);
+        snprintf(to, sizeof to, "%s/%s", dir, file[i][1]);
+        OK(rein_file_read(&bytes, file[i][0] ? file[i][0] : from));
+        OK(rein_file_write(to, bytes.data, bytes.len));
+        rein_str_deinit(&bytes);
+    }
+}
+
+/* Loss, metrics and gradients of SFTTrainer on a model of transformers: two micro-batches under one num_items_in_batch. */
+static void losses_are_as_in_trl(void **state) {
+    struct json_object *doc = golden_load("golden/trl/sft.json"), *cases = golden_get(doc, "cases");
+    rein_str rows = {0};
+    (void)state;
+    for (int i = 0; i < 4; i++) rein_str_printf(&rows, "{\"text\":\"%s\"}\n", "abcdefgh0123456789");
+    rows_file(&shop, "golden.jsonl", rows.data);
+    for (int64_t i = 0; i < golden_length(cases); i++) {
+        struct json_object *c = golden_at(cases, i), *micros = golden_get(c, "micro_batches");
+        const char *name = golden_text(c, "loss_type");
+        char type[32], model[JOB_PATH];
+        rein_train_args args = {0};
+        rein_options opts;
+        rein_device *dev;
+        rein_offline *o;
+        double loss, entropy = 0;
+        snprintf(type, sizeof type, "loss_type=%s", name);
+        rows_job r = {.job = {.shop = &shop, .name = name, .extra = {type, "shuffle_dataset=false"}}, .kind = "sft", .data = "golden.jsonl",
+                      .model = "llama"};
+        snprintf(model, sizeof model, "%s/llama", shop.dir);
+        copy_golden_model(model);
+        rows_options(&opts, &args, &r);
+        OK(rein_device_open_cpu(&dev, NULL, 1));
+        OK(rein_offline_open(&o, &rein_sft_class, &args, dev, NULL));
+        take_rows(o, micros);
+        OK(rein_offline_gradients(o, &loss));
+        golden_near(loss, golden_double(c, "total_loss"), 1e-5, "loss", name);
+        for (int64_t u = 0; u < 4; u++) entropy += o->value[1 * o->batch + u] / 30;
+        const double want[] = {golden_double(golden_get(golden_at(micros, 0), "metrics"), "entropy"),
+                               golden_double(golden_get(golden_at(micros, 1), "metrics"), "entropy")};
+        golden_near(entropy, (want[0] * 16 + want[1] * 14) / 30, 1e-5, "entropy", name);
+        assert_int_equal(o->forest.n_tok, 47);
+        compare_gradient(o, golden_text(c, "grads"));
+        rein_offline_close(o);
+        rein_device_close(dev);
+        rein_options_deinit(&opts);
+    }
+    rein_str_deinit(&rows);
+    json_object_put(doc);
+}
+
 static void gradients_are_finite_differences(void **state) {
     static const char *const extra[] = {"loss_type=nll", "loss_type=dft", "label_smoothing_factor=0.2"};
     (void)state;
@@ -223,6 +321,7 @@ static void contradictions_are_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(losses_are_as_in_trl),
         cmocka_unit_test(gradients_are_finite_differences),
         cmocka_unit_test(best_fit_decreasing),
         cmocka_unit_test(every_row_is_in_one_unit),
