@@ -1,4 +1,4 @@
-/* rein sft, dpo, grpo: one training run, with progress on stderr and a line of results on stdout. */
+/* rein sft, dpo, grpo, rloo, ppo: one training run, with progress on stderr and a line of results on stdout. */
 #include <string.h>
 
 #include "base/json.h"
@@ -86,9 +86,25 @@ static rein_status run_grpo(const rein_cli *cli, const rein_options *opts, const
     return run_training(cli, opts, "grpo");
 }
 
+static rein_status run_rloo(const rein_cli *cli, const rein_options *opts, const char **words, int n_words) {
+    (void)words;
+    (void)n_words;
+    return run_training(cli, opts, "rloo");
+}
+
+static rein_status run_ppo(const rein_cli *cli, const rein_options *opts, const char **words, int n_words) {
+    (void)words;
+    (void)n_words;
+    return run_training(cli, opts, "ppo");
+}
+
 const rein_command rein_cmd_sft = {"sft", NULL, "supervised fine-tuning", rein_train_rows, 0,
                                    sizeof(rein_train_args), 0, 0, run_sft, REIN_USE_SFT};
 const rein_command rein_cmd_dpo = {"dpo", NULL, "preference optimisation: DPO, IPO, SimPO, ORPO, KTO and others", rein_train_rows,
                                    0, sizeof(rein_train_args), 0, 0, run_dpo, REIN_USE_DPO};
 const rein_command rein_cmd_grpo = {"grpo", NULL, "group-relative policy optimisation in an environment",
                                     rein_train_rows, 0, sizeof(rein_train_args), 0, 0, run_grpo, REIN_USE_GRPO};
+const rein_command rein_cmd_rloo = {"rloo", NULL, "REINFORCE leave-one-out in an environment",
+                                    rein_train_rows, 0, sizeof(rein_train_args), 0, 0, run_rloo, REIN_USE_RLOO};
+const rein_command rein_cmd_ppo = {"ppo", NULL, "proximal policy optimisation with a value function in an environment",
+                                   rein_train_rows, 0, sizeof(rein_train_args), 0, 0, run_ppo, REIN_USE_PPO};

@@ -1,16 +1,19 @@
 /* The rows of the training commands' option table; see args.h. */
 #include "train/args.h"
 
+#include <string.h>
+
 #include "io/peft.h"
 #include "optim/schedule.h"
 #include "rl/advantage.h"
+#include "rl/kl_control.h"
 #include "rl/loss.h"
 #include "rl/preference.h"
 #include "train/dataset.h"
 #include "train/pack.h"
 #include "train/sft.h"
 
-enum { SFT = REIN_USE_SFT, GRPO = REIN_USE_GRPO, ROLLOUT = GRPO };
+enum { SFT = REIN_USE_SFT, GRPO = REIN_USE_GRPO, RLOO = REIN_USE_RLOO, PPO = REIN_USE_PPO, ROLLOUT = GRPO | RLOO | PPO };
 enum { DPO = REIN_USE_DPO, REWARD = REIN_USE_REWARD, DISTILL = REIN_USE_DISTILL, OFFLINE = SFT | DPO | REWARD | DISTILL };
 
 const rein_option rein_train_rows[] = {
@@ -165,7 +168,7 @@ const rein_option rein_train_rows[] = {
      "refused updates (a gradient that is not finite) to bear before the run fails", NULL, 0},
     {"log_params_changed", REIN_OPT_BOOL, offsetof(rein_train_args, log_params_changed), "false", 0, 0, NULL,
      "log frac_params_changed, the share of trained parameters whose bits an update changed (keeps a copy of them)", NULL, 0},
-    /* grpo */
+    /* rollouts */
     {"env", REIN_OPT_STRING, offsetof(rein_train_args, env), NULL, 0, 0, NULL,
      "environment: NAME or NAME:key=value,key=value", "SPEC", ROLLOUT},
     {"reward_funcs", REIN_OPT_STRING, offsetof(rein_train_args, reward_funcs), NULL, 0, 0, NULL,
@@ -174,52 +177,232 @@ const rein_option rein_train_rows[] = {
      "a weight a reward function; default: all 1", "W,W...", ROLLOUT},
     {"reward_timeout", REIN_OPT_FLOAT, offsetof(rein_train_args, reward_timeout), "60", 0.01, 86400, NULL,
      "seconds that a reward program has for a batch", NULL, ROLLOUT},
-    {"multi_objective_aggregation", REIN_OPT_CHOICE, offsetof(rein_train_args, multi_objective_aggregation),
-     "sum_then_normalize", 0, 0, REIN_AGGREGATION_CHOICES, "order of weighting and normalising several rewards", NULL, ROLLOUT},
     {"chat", REIN_OPT_BOOL, offsetof(rein_train_args, chat), "false", 0, 0, NULL,
      "a prompt of text becomes the user's message in the model's chat template", NULL, ROLLOUT},
     {"system_prompt", REIN_OPT_STRING, offsetof(rein_train_args, system_prompt), NULL, 0, 0, NULL,
      "first message of conversations that have none", "TEXT", ROLLOUT},
     {"num_generations", REIN_OPT_INT, offsetof(rein_train_args, num_generations), "8", 2, 4096, NULL,
-     "completions G of a prompt", NULL, ROLLOUT},
-    {"max_completion_length", REIN_OPT_INT, offsetof(rein_train_args, max_completion_length), "512", 1, 1048576, NULL,
-     "tokens of a completion", NULL, ROLLOUT},
-    {"num_iterations", REIN_OPT_INT, offsetof(rein_train_args, num_iterations), "1", 1, 1024, NULL,
-     "updates on one batch of completions", NULL, ROLLOUT},
+     "completions G of a prompt", NULL, GRPO},
+    {"num_generations", REIN_OPT_INT, offsetof(rein_train_args, num_generations), "2", 2, 4096, NULL,
+     "completions G of a prompt", NULL, RLOO},
+    {"num_generations", REIN_OPT_INT, offsetof(rein_train_args, num_generations), "1", 1, 4096, NULL,
+     "completions of a prompt", NULL, PPO},
+    {"max_completion_length", REIN_OPT_STRING, offsetof(rein_train_args, max_completion_length), "512", 0, 0, NULL,
+     "tokens of a completion", "VALUES", ROLLOUT},
     {"generation_batch", REIN_OPT_INT, offsetof(rein_train_args, generation_batch), "256", 1, 1048576, NULL,
      "sequences decoded together; cannot change a bit", NULL, ROLLOUT},
-    {"temperature", REIN_OPT_FLOAT, offsetof(rein_train_args, temperature), "1.0", 0.01, 100, NULL,
-     "of sampling", NULL, ROLLOUT},
+    {"temperature", REIN_OPT_STRING, offsetof(rein_train_args, temperature), "1.0", 0, 0, NULL,
+     "of sampling", "VALUES", GRPO | RLOO},
+    {"temperature", REIN_OPT_STRING, offsetof(rein_train_args, temperature), "0.7", 0, 0, NULL,
+     "of sampling", "VALUES", PPO},
     {"top_p", REIN_OPT_FLOAT, offsetof(rein_train_args, top_p), "1.0", 1e-06, 1, NULL,
      "keep the smallest set of tokens with this probability", NULL, ROLLOUT},
     {"min_p", REIN_OPT_FLOAT, offsetof(rein_train_args, min_p), "0", 0, 1, NULL,
      "keep tokens with this share of the most probable one's probability", NULL, ROLLOUT},
     {"top_k", REIN_OPT_INT, offsetof(rein_train_args, top_k), "0", 0, 1048576, NULL,
      "keep the most probable k tokens; 0: all", NULL, ROLLOUT},
-    {"beta", REIN_OPT_FLOAT, offsetof(rein_train_args, beta), "0", 0, 1000000.0, NULL,
-     "weight of the KL term to the reference; 0: none", NULL, ROLLOUT},
+    {"dynamic_sampling", REIN_OPT_BOOL, offsetof(rein_train_args, dynamic_sampling), "false", 0, 0, NULL,
+     "groups whose rewards are all equal are replaced by those of further tasks (DAPO)", NULL, GRPO | RLOO},
+    {"max_resamples", REIN_OPT_INT, offsetof(rein_train_args, max_resamples), "3", 1, 1024, NULL,
+     "dynamic_sampling: rounds of further tasks in a step; then equal rewards stay", NULL, GRPO | RLOO},
+    {"audit_every", REIN_OPT_INT, offsetof(rein_train_args, audit_every), "1", 0, 1073741824, NULL,
+     "recompute one sequence alone every so many steps and compare bits; 0: never", NULL, ROLLOUT},
+    {"num_completions_to_print", REIN_OPT_INT, offsetof(rein_train_args, num_completions_to_print), "2", 0,
+     65536, NULL,
+     "completions kept for reading in each step", NULL, ROLLOUT},
+    /* credit */
+    {"advantage_estimator", REIN_OPT_CHOICE, offsetof(rein_train_args, advantage_estimator), "grpo", 0, 0,
+     REIN_ADVANTAGE_CHOICES,
+     "how rewards become advantages", NULL, GRPO},
+    {"scale_rewards", REIN_OPT_CHOICE, offsetof(rein_train_args, scale_rewards), "group", 0, 0,
+     REIN_SCALE_REWARDS_CHOICES,
+     "standard deviation that divides the advantages", NULL, GRPO},
+    {"advantage_std", REIN_OPT_CHOICE, offsetof(rein_train_args, advantage_std), "trl", 0, 0, REIN_STD_CHOICES,
+     "whose standard deviation: its divisor and what is added to it", NULL, GRPO | RLOO},
+    {"multi_objective_aggregation", REIN_OPT_CHOICE, offsetof(rein_train_args, multi_objective_aggregation),
+     "sum_then_normalize", 0, 0, REIN_AGGREGATION_CHOICES,
+     "order of weighting and normalising several rewards", NULL, GRPO},
+    {"normalize_advantages", REIN_OPT_BOOL, offsetof(rein_train_args, normalize_advantages), "false", 0, 0, NULL,
+     "standardise the advantages over the batch", NULL, GRPO | RLOO},
+    {"reward_clip_range", REIN_OPT_STRING, offsetof(rein_train_args, reward_clip_range), NULL, 0, 0, NULL,
+     "clip the weighted sum of the rewards to this range", "LOW,HIGH", ROLLOUT},
+    {"soft_overlong_cache", REIN_OPT_INT, offsetof(rein_train_args, soft_overlong_cache), "0", 0, 1048576, NULL,
+     "tokens before max_completion_length over which a penalty grows to 1 (DAPO); 0: none", NULL, ROLLOUT},
+    {"missing_eos_penalty", REIN_OPT_FLOAT, offsetof(rein_train_args, missing_eos_penalty), "0", 0, 1000000.0, NULL,
+     "taken from the reward of completions without an end token; 0: none", NULL, ROLLOUT},
+    {"mask_truncated_completions", REIN_OPT_BOOL, offsetof(rein_train_args, mask_truncated_completions),
+     "false", 0, 0, NULL,
+     "leave completions without an end token out of the loss", NULL, ROLLOUT},
+    {"gamma", REIN_OPT_FLOAT, offsetof(rein_train_args, gamma), "1.0", 0, 1, NULL,
+     "discount a token: gae, reinforce_plus_plus", NULL, GRPO | PPO},
+    {"lam", REIN_OPT_FLOAT, offsetof(rein_train_args, lam), "0.95", 0, 1, NULL,
+     "lambda of generalised advantage estimation", NULL, PPO},
+    {"whiten_rewards", REIN_OPT_BOOL, offsetof(rein_train_args, whiten_rewards), "false", 0, 0, NULL,
+     "divide the rewards of tokens by their standard deviation", NULL, PPO},
+    {"whiten_advantages", REIN_OPT_BOOL, offsetof(rein_train_args, whiten_advantages), "true", 0, 0, NULL,
+     "standardise the advantages over tokens", NULL, PPO},
+    {"normalize_returns", REIN_OPT_BOOL, offsetof(rein_train_args, normalize_returns), "false", 0, 0, NULL,
+     "the value function learns returns standardised by their running mean and deviation", NULL, PPO},
+    /* reference policy */
+    {"beta", REIN_OPT_STRING, offsetof(rein_train_args, beta), "0", 0, 0, NULL,
+     "weight of the KL to the reference; 0: none", "VALUES", GRPO},
+    {"beta", REIN_OPT_STRING, offsetof(rein_train_args, beta), "0.05", 0, 0, NULL,
+     "weight of the KL to the reference; 0: none", "VALUES", RLOO},
+    {"kl_coef", REIN_OPT_STRING, offsetof(rein_train_args, beta), "0.05", 0, 0, NULL,
+     "weight of the KL to the reference; 0: none", "VALUES", PPO},
+    {"kl_in_reward", REIN_OPT_BOOL, offsetof(rein_train_args, kl_in_reward), "false", 0, 0, NULL,
+     "take the KL from the reward instead of adding it to the loss", NULL, GRPO},
+    {"kl_in_reward", REIN_OPT_BOOL, offsetof(rein_train_args, kl_in_reward), "true", 0, 0, NULL,
+     "take the KL from the reward instead of adding it to the loss", NULL, RLOO | PPO},
+    {"kl_estimator", REIN_OPT_CHOICE, offsetof(rein_train_args, kl_estimator), "k3", 0, 0, REIN_KL_CHOICES "|full",
+     "of the KL a token; full: exact over the vocabulary, in the loss only", NULL, GRPO},
+    {"kl_estimator", REIN_OPT_CHOICE, offsetof(rein_train_args, kl_estimator), "k1", 0, 0, REIN_KL_CHOICES "|full",
+     "of the KL a token; full: exact over the vocabulary, in the loss only", NULL, RLOO | PPO},
+    {"use_bias_correction_kl", REIN_OPT_BOOL, offsetof(rein_train_args, use_bias_correction_kl), "true", 0, 0, NULL,
+     "multiply the KL term of the loss by the policy ratio", NULL, ROLLOUT},
     {"ref_model", REIN_OPT_STRING, offsetof(rein_train_args, ref_model), NULL, 0, 0, NULL,
-     "reference policy: init (the start of this run), base (without the adapter) or a model directory; needed if beta > 0",
-     "init|base|DIR", ROLLOUT},
+     "reference policy: init (the start of this run), base (without the adapter), none or a model "
+     "directory", "init|base|none|DIR", GRPO},
+    {"ref_model", REIN_OPT_STRING, offsetof(rein_train_args, ref_model), "init", 0, 0, NULL,
+     "reference policy: init (the start of this run), base (without the adapter), none or a model "
+     "directory", "init|base|none|DIR", RLOO | PPO},
+    {"sync_ref_model", REIN_OPT_BOOL, offsetof(rein_train_args, sync_ref_model), "false", 0, 0, NULL,
+     "move the reference towards the policy every ref_model_sync_steps", NULL, ROLLOUT},
+    {"ref_model_sync_steps", REIN_OPT_INT, offsetof(rein_train_args, ref_model_sync_steps), "512", 1,
+     2147483648, NULL,
+     "steps between two moves of the reference", NULL, ROLLOUT},
+    {"ref_model_mixup_alpha", REIN_OPT_FLOAT, offsetof(rein_train_args, ref_model_mixup_alpha), "0.6", 0, 1, NULL,
+     "share of the policy in a moved reference; 1: a copy", NULL, ROLLOUT},
+    {"kl_ctrl", REIN_OPT_CHOICE, offsetof(rein_train_args, kl_ctrl), "fixed", 0, 0, REIN_KL_CONTROL_CHOICES,
+     "how the weight of the KL follows the KL: not, in proportion, or by a factor outside a band", NULL, ROLLOUT},
+    {"kl_ctrl_target", REIN_OPT_FLOAT, offsetof(rein_train_args, kl_ctrl_target), "0.1", 1e-9, 1000000.0, NULL,
+     "KL that the weight is steered to, nats", NULL, ROLLOUT},
+    {"kl_ctrl_horizon", REIN_OPT_FLOAT, offsetof(rein_train_args, kl_ctrl_horizon), "10000", 1, 1e12, NULL,
+     "adaptive: sequences in which an error of 20 % changes the weight by as much", NULL, ROLLOUT},
+    {"kl_cap", REIN_OPT_FLOAT, offsetof(rein_train_args, kl_cap), "0", 0, 1000000.0, NULL,
+     "refuse an update while the KL to the reference is above this, nats; 0: never", NULL, ROLLOUT},
+    {"max_kl_refusals", REIN_OPT_INT, offsetof(rein_train_args, max_kl_refusals), "0", 0, 1048576, NULL,
+     "updates refused by kl_cap in a row before the run fails; 0: never", NULL, ROLLOUT},
+    {"target_kl", REIN_OPT_FLOAT, offsetof(rein_train_args, target_kl), "0", 0, 1000000.0, NULL,
+     "no more updates in a step once the KL to the sampling policy is above this; 0: all", NULL, ROLLOUT},
+    /* loss */
+    {"num_iterations", REIN_OPT_INT, offsetof(rein_train_args, num_iterations), "1", 1, 1024, NULL,
+     "passes over one batch of completions", NULL, GRPO | RLOO},
+    {"num_ppo_epochs", REIN_OPT_INT, offsetof(rein_train_args, num_iterations), "4", 1, 1024, NULL,
+     "passes over one batch of completions", NULL, PPO},
+    {"num_mini_batches", REIN_OPT_INT, offsetof(rein_train_args, num_mini_batches), "1", 1, 65536, NULL,
+     "updates of a pass: each has per_device_train_batch_size * gradient_accumulation_steps "
+     "completions", NULL, ROLLOUT},
     {"loss_type", REIN_OPT_CHOICE, offsetof(rein_train_args, loss_type), "dapo", 0, 0, REIN_LOSS_TYPE_CHOICES,
-     "normalisation of the loss", NULL, ROLLOUT},
-    {"scale_rewards", REIN_OPT_CHOICE, offsetof(rein_train_args, scale_rewards), "group", 0, 0, REIN_SCALE_REWARDS_CHOICES,
-     "standard deviation that divides the advantages", NULL, ROLLOUT},
-    {"importance_sampling_level", REIN_OPT_CHOICE, offsetof(rein_train_args, importance_sampling_level), "token", 0, 0, REIN_LEVEL_CHOICES,
-     "level of the policy ratio", NULL, ROLLOUT},
-    {"epsilon", REIN_OPT_FLOAT, offsetof(rein_train_args, epsilon), "0.2", 0, 100, NULL,
-     "clip range below 1 (and above, unless epsilon_high)", NULL, ROLLOUT},
+     "policy loss and its normalisation", NULL, GRPO},
+    {"loss_type", REIN_OPT_CHOICE, offsetof(rein_train_args, loss_type), "rloo", 0, 0, REIN_LOSS_TYPE_CHOICES,
+     "policy loss and its normalisation", NULL, RLOO},
+    {"loss_type", REIN_OPT_CHOICE, offsetof(rein_train_args, loss_type), "bnpo", 0, 0, REIN_LOSS_TYPE_CHOICES,
+     "policy loss and its normalisation", NULL, PPO},
+    {"importance_sampling_level", REIN_OPT_CHOICE, offsetof(rein_train_args, importance_sampling_level),
+     "auto", 0, 0, REIN_LEVEL_CHOICES,
+     "level of the policy ratio; auto: the loss type's own, or token", NULL, ROLLOUT},
+    {"loss_agg_mode", REIN_OPT_CHOICE, offsetof(rein_train_args, loss_agg_mode), "auto", 0, 0, REIN_LOSS_AGG_CHOICES,
+     "divisor of the loss; auto: the loss type's own", NULL, ROLLOUT},
+    {"loss_scale_factor", REIN_OPT_FLOAT, offsetof(rein_train_args, loss_scale_factor), "0", 0, 1e9, NULL,
+     "of seq-mean-token-sum-norm; 0: max_completion_length", NULL, ROLLOUT},
+    {"epsilon", REIN_OPT_STRING, offsetof(rein_train_args, epsilon), "0.2", 0, 0, NULL,
+     "clip range below 1 (and above, unless epsilon_high)", "VALUES", GRPO | RLOO},
+    {"cliprange", REIN_OPT_STRING, offsetof(rein_train_args, epsilon), "0.2", 0, 0, NULL,
+     "clip range below 1 (and above, unless epsilon_high)", "VALUES", PPO},
     {"epsilon_high", REIN_OPT_FLOAT, offsetof(rein_train_args, epsilon_high), "-1", -1, 100, NULL,
      "clip range above 1; -1: as epsilon", NULL, ROLLOUT},
     {"delta", REIN_OPT_FLOAT, offsetof(rein_train_args, delta), "0", 0, 1000000000.0, NULL,
      "two-sided clipping bound of the ratio; 0: none", NULL, ROLLOUT},
-    {"use_bias_correction_kl", REIN_OPT_BOOL, offsetof(rein_train_args, use_bias_correction_kl), "true", 0, 0, NULL,
-     "multiply the KL term by the policy ratio", NULL, ROLLOUT},
-    {"mask_truncated_completions", REIN_OPT_BOOL, offsetof(rein_train_args, mask_truncated_completions), "false", 0, 0, NULL,
-     "leave completions without an end token out of the loss", NULL, ROLLOUT},
-    {"audit_every", REIN_OPT_INT, offsetof(rein_train_args, audit_every), "1", 0, 1073741824, NULL,
-     "recompute one sequence alone every so many steps and compare bits; 0: never", NULL, ROLLOUT},
-    {"num_completions_to_print", REIN_OPT_INT, offsetof(rein_train_args, num_completions_to_print), "2", 0, 65536, NULL,
-     "completions kept for reading in each step", NULL, ROLLOUT},
+    {"clip_ratio_c", REIN_OPT_FLOAT, offsetof(rein_train_args, clip_ratio_c), "3.0", 1, 1000000000.0, NULL,
+     "vanilla, clip_cov: bound of the loss at negative advantages; dppo: cap of the ratio", NULL, ROLLOUT},
+    {"off_policy_mask_threshold", REIN_OPT_FLOAT, offsetof(rein_train_args, off_policy_mask_threshold), "0", 0,
+     1000000.0, NULL,
+     "leave out sequences of negative advantage that became less likely by more, nats a token; 0: "
+     "none", NULL, ROLLOUT},
+    {"top_entropy_quantile", REIN_OPT_FLOAT, offsetof(rein_train_args, top_entropy_quantile), "1.0", 0, 1, NULL,
+     "share of the tokens, those of highest entropy, that is trained on", NULL, ROLLOUT},
+    {"entropy_coef", REIN_OPT_STRING, offsetof(rein_train_args, entropy_coef), "0", 0, 0, NULL,
+     "weight of the entropy bonus", "VALUES", ROLLOUT},
+    {"use_adaptive_entropy", REIN_OPT_BOOL, offsetof(rein_train_args, use_adaptive_entropy), "false", 0, 0, NULL,
+     "steer entropy_coef to hold entropy_target", NULL, ROLLOUT},
+    {"entropy_coef_min", REIN_OPT_FLOAT, offsetof(rein_train_args, entropy_coef_min), "0", 0, 1000000.0, NULL,
+     "use_adaptive_entropy: least weight", NULL, ROLLOUT},
+    {"entropy_coef_max", REIN_OPT_FLOAT, offsetof(rein_train_args, entropy_coef_max), "1", 0, 1000000.0, NULL,
+     "use_adaptive_entropy: greatest weight", NULL, ROLLOUT},
+    {"entropy_coef_delta", REIN_OPT_FLOAT, offsetof(rein_train_args, entropy_coef_delta), "0.005", 0, 1000000.0, NULL,
+     "use_adaptive_entropy: change a step", NULL, ROLLOUT},
+    {"entropy_target", REIN_OPT_FLOAT, offsetof(rein_train_args, entropy_target), "0.2", 0, 1000000.0, NULL,
+     "use_adaptive_entropy: nats a token", NULL, ROLLOUT},
+    {"sapo_temperature_pos", REIN_OPT_FLOAT, offsetof(rein_train_args, sapo_temperature_pos), "1.0", 1e-9,
+     1000000.0, NULL,
+     "sapo: at positive advantages", NULL, ROLLOUT},
+    {"sapo_temperature_neg", REIN_OPT_FLOAT, offsetof(rein_train_args, sapo_temperature_neg), "1.05", 1e-9,
+     1000000.0, NULL,
+     "sapo: at the others", NULL, ROLLOUT},
+    {"vespo_k_pos", REIN_OPT_FLOAT, offsetof(rein_train_args, vespo_k_pos), "2.0", 1e-9, 1000000.0, NULL,
+     "vespo: power at positive advantages", NULL, ROLLOUT},
+    {"vespo_lambda_pos", REIN_OPT_FLOAT, offsetof(rein_train_args, vespo_lambda_pos), "3.0", 1e-9, 1000000.0, NULL,
+     "vespo: decay at positive advantages", NULL, ROLLOUT},
+    {"vespo_k_neg", REIN_OPT_FLOAT, offsetof(rein_train_args, vespo_k_neg), "3.0", 1e-9, 1000000.0, NULL,
+     "vespo: power at the others", NULL, ROLLOUT},
+    {"vespo_lambda_neg", REIN_OPT_FLOAT, offsetof(rein_train_args, vespo_lambda_neg), "2.0", 1e-9, 1000000.0, NULL,
+     "vespo: decay at the others", NULL, ROLLOUT},
+    {"dro_beta", REIN_OPT_FLOAT, offsetof(rein_train_args, dro_beta), "0.1", 0, 1000000.0, NULL,
+     "dro: weight of the squared log-ratio", NULL, ROLLOUT},
+    {"clip_cov_ratio", REIN_OPT_FLOAT, offsetof(rein_train_args, clip_cov_ratio), "0.0002", 0, 1, NULL,
+     "clip_cov: share of the tokens that is left out", NULL, ROLLOUT},
+    {"clip_cov_lb", REIN_OPT_FLOAT, offsetof(rein_train_args, clip_cov_lb), "1", -1000000.0, 1000000.0, NULL,
+     "clip_cov: least covariance of those", NULL, ROLLOUT},
+    {"clip_cov_ub", REIN_OPT_FLOAT, offsetof(rein_train_args, clip_cov_ub), "5", -1000000.0, 1000000.0, NULL,
+     "clip_cov: greatest covariance of those", NULL, ROLLOUT},
+    {"kl_cov_ratio", REIN_OPT_FLOAT, offsetof(rein_train_args, kl_cov_ratio), "0.0002", 0, 1, NULL,
+     "kl_cov: share of the tokens that is penalised", NULL, ROLLOUT},
+    {"ppo_kl_coef", REIN_OPT_FLOAT, offsetof(rein_train_args, ppo_kl_coef), "1", 0, 1000000.0, NULL,
+     "kl_cov: weight of the penalty", NULL, ROLLOUT},
+    /* critic */
+    {"critic", REIN_OPT_CHOICE, offsetof(rein_train_args, critic), "shared", 0, 0, REIN_CRITIC_CHOICES,
+     "value function: a head on the policy, or a model of its own", NULL, PPO},
+    {"value_head", REIN_OPT_CHOICE, offsetof(rein_train_args, value_head), "linear", 0, 0, "none|linear|mlp",
+     "of the value function", NULL, PPO},
+    {"critic_model", REIN_OPT_STRING, offsetof(rein_train_args, critic_model), NULL, 0, 0, NULL,
+     "separate critic: model to start from; default: the policy itself", "MODEL", PPO},
+    {"critic_learning_rate", REIN_OPT_FLOAT, offsetof(rein_train_args, critic_learning_rate), "0", 0, 10, NULL,
+     "separate critic: peak learning rate; 0: learning_rate", NULL, PPO},
+    {"vf_coef", REIN_OPT_FLOAT, offsetof(rein_train_args, vf_coef), "0.1", 0, 1000000.0, NULL,
+     "weight of the value loss", NULL, PPO},
+    {"cliprange_value", REIN_OPT_FLOAT, offsetof(rein_train_args, cliprange_value), "0.2", 0, 1000000.0, NULL,
+     "clip range of the change of a value; 0: none", NULL, PPO},
+    {"critic_warmup_steps", REIN_OPT_INT, offsetof(rein_train_args, critic_warmup_steps), "0", 0, 2147483648, NULL,
+     "first steps, in which the value function alone is trained", NULL, PPO},
     {0},
 };
+
+/* ---- what is given ---- */
+
+static bool differs(const rein_option *row, const void *a, const void *b) {
+    const char *x = (const char *)a + row->offset, *y = (const char *)b + row->offset;
+    const char *s, *t;
+    switch (row->type) {
+    case REIN_OPT_BOOL: return memcmp(x, y, sizeof(bool)) != 0;
+    case REIN_OPT_INT: return memcmp(x, y, sizeof(int64_t)) != 0;
+    case REIN_OPT_FLOAT: return memcmp(x, y, sizeof(double)) != 0;
+    case REIN_OPT_CHOICE: return memcmp(x, y, sizeof(int)) != 0;
+    default: break;
+    }
+    memcpy(&s, x, sizeof s);
+    memcpy(&t, y, sizeof t);
+    return !s || !t ? s != t : strcmp(s, t) != 0;
+}
+
+rein_status rein_train_given(const char **name, const rein_train_args *args, unsigned use,
+                             bool (*ours)(const char *name, const void *user), const void *user) {
+    rein_train_args def = {0};
+    rein_options opts;
+    *name = NULL;
+    REIN_TRY(rein_options_init_use(&opts, rein_train_rows, use, &def));
+    for (int64_t i = 0; i < opts.n_rows && !*name; i++)
+        if (ours(opts.rows[i].name, user) && differs(&opts.rows[i], args, &def)) *name = opts.rows[i].name;
+    rein_options_deinit(&opts);
+    return REIN_OK;
+}

@@ -53,26 +53,58 @@ typedef struct rein_train_args {
     double warmup_ratio, lr_decay_ratio;
     int64_t save_steps, save_total_limit, logging_steps, max_skipped_updates;
     bool log_params_changed;
-    /* grpo */
+    /* rollouts: grpo, rloo, ppo */
     const char *env, *reward_funcs, *reward_weights, *system_prompt;
     double reward_timeout;
-    int multi_objective_aggregation;
     bool chat;
-    int64_t num_generations, max_completion_length, num_iterations, generation_batch;
-    double temperature, top_p, min_p;
-    int64_t top_k;
-    double beta;
-    const char *ref_model;
-    int loss_type, scale_rewards, importance_sampling_level;
-    double epsilon, epsilon_high, delta;
-    bool use_bias_correction_kl, mask_truncated_completions;
+    int64_t num_generations, generation_batch, top_k;
+    const char *max_completion_length, *temperature; /* schedules, optim/value_schedule.h */
+    double top_p, min_p;
     int64_t audit_every, num_completions_to_print;
+    bool dynamic_sampling;
+    int64_t max_resamples;
+    /* credit */
+    int advantage_estimator, advantage_std, scale_rewards, multi_objective_aggregation;
+    bool normalize_advantages, mask_truncated_completions;
+    const char *reward_clip_range;
+    int64_t soft_overlong_cache;
+    double missing_eos_penalty, gamma, lam;
+    bool whiten_rewards, whiten_advantages, normalize_returns;
+    /* reference */
+    const char *beta, *ref_model; /* beta: a schedule */
+    bool kl_in_reward, sync_ref_model;
+    int kl_estimator, kl_ctrl;
+    double kl_ctrl_target, kl_ctrl_horizon, ref_model_mixup_alpha, kl_cap, target_kl;
+    int64_t ref_model_sync_steps, max_kl_refusals;
+    /* loss */
+    int64_t num_iterations, num_mini_batches;
+    int loss_type, importance_sampling_level, loss_agg_mode;
+    const char *epsilon, *entropy_coef; /* schedules */
+    double epsilon_high, delta, clip_ratio_c, loss_scale_factor, off_policy_mask_threshold, top_entropy_quantile;
+    bool use_bias_correction_kl, use_adaptive_entropy;
+    double entropy_coef_min, entropy_coef_max, entropy_coef_delta, entropy_target;
+    double sapo_temperature_pos, sapo_temperature_neg;
+    double vespo_k_pos, vespo_lambda_pos, vespo_k_neg, vespo_lambda_neg;
+    double dro_beta, clip_cov_ratio, clip_cov_lb, clip_cov_ub, kl_cov_ratio, ppo_kl_coef;
+    /* critic */
+    int critic, value_head;
+    const char *critic_model;
+    double critic_learning_rate, vf_coef, cliprange_value;
+    int64_t critic_warmup_steps;
 } rein_train_args;
 
 /** Bits of the training commands in rein_option.use. */
-enum { REIN_USE_SFT = 1 << 0, REIN_USE_GRPO = 1 << 1, REIN_USE_DPO = 1 << 8, REIN_USE_REWARD = 1 << 9,
-       REIN_USE_DISTILL = 1 << 10 };
+enum { REIN_USE_SFT = 1 << 0, REIN_USE_GRPO = 1 << 1, REIN_USE_RLOO = 1 << 2, REIN_USE_PPO = 1 << 3, REIN_USE_DPO = 1 << 8,
+       REIN_USE_REWARD = 1 << 9, REIN_USE_DISTILL = 1 << 10 };
+
+/** `critic`, in the order of REIN_CRITIC_CHOICES. */
+typedef enum rein_critic_kind { REIN_CRITIC_SHARED, REIN_CRITIC_SEPARATE } rein_critic_kind;
+#define REIN_CRITIC_CHOICES "shared|separate"
 
 extern const rein_option rein_train_rows[]; /* ends with a row without a name */
+
+/** The first of the command's options that `ours` picks by name and that is not at its default, or NULL. */
+REIN_NODISCARD rein_status rein_train_given(const char **name, const rein_train_args *args, unsigned use,
+                                            bool (*ours)(const char *name, const void *user), const void *user);
 
 #endif

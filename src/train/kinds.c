@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "train/grpo.h"
+#include "train/online.h"
 #include "train/preference.h"
 #include "train/sft.h"
 
@@ -11,6 +11,8 @@ static const rein_train_kind kinds[] = {
     {"sft", REIN_USE_SFT, false, rein_sft_run, rein_sft_replay},
     {"dpo", REIN_USE_DPO, false, rein_dpo_run, rein_dpo_replay},
     {"grpo", REIN_USE_GRPO, true, rein_grpo_run, rein_grpo_replay},
+    {"rloo", REIN_USE_RLOO, true, rein_rloo_run, rein_rloo_replay},
+    {"ppo", REIN_USE_PPO, true, rein_ppo_run, rein_ppo_replay},
 };
 
 const rein_train_kind *rein_train_kind_of(const char *name) {

@@ -150,7 +150,15 @@ static rein_status write_checkpoint(rein_trainer *t, const char *dir, rein_arena
         REIN_TRY(rein_tokenizer_save(t->tokenizer, path));
     }
     REIN_TRY(rein_path_format(arena, &path, "%s/trainer_state.json", dir));
-    return write_state(t, path);
+    REIN_TRY(write_state(t, path));
+    return t->more.save ? t->more.save(t->more.user, dir) : REIN_OK;
+}
+
+rein_status rein_trainer_save(rein_trainer *t, const char *dir) {
+    rein_arena arena = {0};
+    rein_status status = write_checkpoint(t, dir, &arena);
+    rein_arena_deinit(&arena);
+    return status;
 }
 
 rein_status rein_trainer_checkpoint(rein_trainer *t) {
@@ -182,11 +190,10 @@ out:
     return status;
 }
 
-rein_status rein_trainer_restore(rein_trainer *t, const char *dir) {
+rein_status rein_trainer_load(rein_trainer *t, const char *dir) {
     rein_arena arena = {0};
     char *path;
     rein_status status;
-    REIN_TRY_OUT(status, rein_checkpoint_verify(dir, NULL), out);
     REIN_TRY_OUT(status, rein_model_restore(t->model, dir), out);
     REIN_TRY_OUT(status, rein_path_format(&arena, &path, "%s/optimizer_m.safetensors", dir), out);
     REIN_TRY_OUT(status, rein_params_read(t->model, t->m, path), out);
@@ -194,9 +201,15 @@ rein_status rein_trainer_restore(rein_trainer *t, const char *dir) {
     REIN_TRY_OUT(status, rein_params_read(t->model, t->v, path), out);
     REIN_TRY_OUT(status, rein_path_format(&arena, &path, "%s/trainer_state.json", dir), out);
     REIN_TRY_OUT(status, read_state(t, path), out);
+    if (t->more.load) REIN_TRY_OUT(status, t->more.load(t->more.user, dir), out);
 out:
     rein_arena_deinit(&arena);
     return status;
+}
+
+rein_status rein_trainer_restore(rein_trainer *t, const char *dir) {
+    REIN_TRY(rein_checkpoint_verify(dir, NULL));
+    return rein_trainer_load(t, dir);
 }
 
 /* ---- the run ---- */

@@ -23,6 +23,13 @@ typedef struct rein_train_watch {
     void *user;
 } rein_train_watch;
 
+/** What a loop keeps in checkpoints beside the trainer's own state: written into, and read from, a checkpoint's folder. */
+typedef struct rein_trainer_more {
+    rein_status (*save)(void *user, const char *dir);
+    rein_status (*load)(void *user, const char *dir);
+    void *user;
+} rein_trainer_more;
+
 typedef struct rein_trainer {
     const rein_train_args *args;
     const rein_train_watch *watch;
@@ -38,6 +45,7 @@ typedef struct rein_trainer {
     int64_t updates, skipped;  /* applied (AdamW's own count) and refused updates so far */
     int64_t tokens;            /* trained so far */
     rein_rundir *run;          /* NULL while a step is only checked */
+    rein_trainer_more more;    /* zeroed: nothing */
 } rein_trainer;
 
 /** Take over `model` and `tokenizer` (both owned from here on, also on failure). */
@@ -71,6 +79,10 @@ void rein_commit_add(rein_commit *c, const char *name, const void *bytes, size_t
 REIN_NODISCARD rein_status rein_trainer_checkpoint(rein_trainer *t);
 /** Load a verified checkpoint's weights, moments and counters. */
 REIN_NODISCARD rein_status rein_trainer_restore(rein_trainer *t, const char *dir);
+
+/** The files of a checkpoint, without its manifest, in an existing folder: of a model that is trained beside the run's. */
+REIN_NODISCARD rein_status rein_trainer_save(rein_trainer *t, const char *dir);
+REIN_NODISCARD rein_status rein_trainer_load(rein_trainer *t, const char *dir);
 
 /** Create the run, or (resume_from_checkpoint) open it, restore its newest checkpoint and roll back to it. */
 REIN_NODISCARD rein_status rein_trainer_open_run(rein_trainer *t, const char *kind, const char *config_yaml);

@@ -24,8 +24,4 @@ typedef struct rein_dataset_config {
 
 extern const rein_env_class rein_dataset_class;
 
-/** A permutation of 0 .. n-1 that is a pure function of (seed, epoch): where row `i` of the epoch lies. Costs the same
- *  for any n. */
-int64_t rein_dataset_place(int64_t i, int64_t n, uint64_t seed, uint32_t epoch);
-
 #endif
