@@ -25,6 +25,11 @@ typedef struct rein_train_args {
     int preference_loss_type;
     double preference_beta, label_smoothing, simpo_gamma, desirable_weight, undesirable_weight;
     bool reference_free;
+    /* distill */
+    const char *teacher_model;
+    double distill_beta, distill_temperature, lmbda;
+    int64_t max_new_tokens;
+    bool seq_kd;
     /* sft from scratch */
     int model_type;
     int64_t hidden_size, intermediate_size, num_hidden_layers, num_attention_heads, num_key_value_heads;
