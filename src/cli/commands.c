@@ -1,14 +1,14 @@
 /* The command table; see commands.h. */
 #include "cli/commands.h"
 
-extern const rein_command rein_cmd_run, rein_cmd_sft, rein_cmd_dpo, rein_cmd_distill, rein_cmd_grpo, rein_cmd_rloo, rein_cmd_ppo, rein_cmd_eval,
+extern const rein_command rein_cmd_run, rein_cmd_sft, rein_cmd_dpo, rein_cmd_reward_train, rein_cmd_distill, rein_cmd_grpo, rein_cmd_rloo, rein_cmd_ppo, rein_cmd_eval,
     rein_cmd_generate, rein_cmd_chat, rein_cmd_template, rein_cmd_logprobs, rein_cmd_grad, rein_cmd_loss, rein_cmd_tokenize, rein_cmd_detokenize,
     rein_cmd_tokenizer_train, rein_cmd_sim, rein_cmd_lqr, rein_cmd_reward, rein_cmd_reward_lint, rein_cmd_data_gen,
     rein_cmd_data_audit, rein_cmd_data_show, rein_cmd_convert, rein_cmd_merge, rein_cmd_inspect, rein_cmd_runs,
     rein_cmd_report, rein_cmd_verify, rein_cmd_selftest, rein_cmd_devices;
 
 const rein_command *const rein_commands[] = {
-    &rein_cmd_run, &rein_cmd_sft, &rein_cmd_dpo, &rein_cmd_distill, &rein_cmd_grpo, &rein_cmd_rloo, &rein_cmd_ppo, &rein_cmd_eval, &rein_cmd_generate, &rein_cmd_chat,
+    &rein_cmd_run, &rein_cmd_sft, &rein_cmd_dpo, &rein_cmd_reward_train, &rein_cmd_distill, &rein_cmd_grpo, &rein_cmd_rloo, &rein_cmd_ppo, &rein_cmd_eval, &rein_cmd_generate, &rein_cmd_chat,
     &rein_cmd_template, &rein_cmd_logprobs, &rein_cmd_grad, &rein_cmd_loss, &rein_cmd_tokenize, &rein_cmd_detokenize,
     &rein_cmd_tokenizer_train, &rein_cmd_sim, &rein_cmd_lqr, &rein_cmd_reward, &rein_cmd_reward_lint,
     &rein_cmd_data_gen, &rein_cmd_data_audit, &rein_cmd_data_show, &rein_cmd_convert, &rein_cmd_merge,

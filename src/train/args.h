@@ -25,6 +25,8 @@ typedef struct rein_train_args {
     int preference_loss_type;
     double preference_beta, label_smoothing, simpo_gamma, desirable_weight, undesirable_weight;
     bool reference_free;
+    /* reward train */
+    double center_rewards_coefficient;
     /* distill */
     const char *teacher_model;
     double distill_beta, distill_temperature, lmbda;

@@ -5,7 +5,6 @@
 
 #include "base/random.h"
 #include "io/jsonl.h"
-#include "io/row.h"
 
 typedef struct loader {
     rein_dataset *data;
@@ -128,6 +127,16 @@ static rein_status encode(loader *l, const rein_row *row, struct json_object *pr
     int64_t least = answer ? 2 : 1;
     return l->ids.n >= least ? REIN_OK : rein_fail(REIN_ERR_FORMAT, "a row of %lld tokens: expected %lld or more",
                                                    (long long)l->ids.n, (long long)least);
+}
+
+rein_status rein_dataset_encode(rein_ids *out, int64_t *n_prompt, const rein_row *row, struct json_object *answer,
+                                const rein_tokenizer *tok, const rein_dataset_options *options) {
+    loader l = {.tok = tok, .o = options, .ids = *out};
+    rein_status status = encode(&l, row, row->prompt, answer);
+    *out = l.ids;
+    *n_prompt = l.prompt;
+    rein_str_deinit(&l.loss);
+    return status;
 }
 
 /* ---- lengths ---- */

@@ -5,6 +5,7 @@
 #ifndef REIN_TRAIN_DATASET_H
 #define REIN_TRAIN_DATASET_H
 
+#include "io/row.h"
 #include "text/chat.h"
 #include "text/tokenizer.h"
 
@@ -67,6 +68,12 @@ REIN_NODISCARD rein_status rein_dataset_load(rein_dataset *out, const char *path
 REIN_NODISCARD rein_status rein_dataset_add(rein_dataset *d, const char *path, const rein_tokenizer *tok,
                                             const rein_dataset_options *options);
 void rein_dataset_deinit(rein_dataset *d);
+
+/** Ids of a prompt with an answer behind it, as they would be in a row: texts, or (chat) messages. *n_prompt: tokens of the
+ *  prompt at the start of `out`, whose content is replaced. */
+REIN_NODISCARD rein_status rein_dataset_encode(rein_ids *out, int64_t *n_prompt, const rein_row *row,
+                                               struct json_object *answer, const rein_tokenizer *tok,
+                                               const rein_dataset_options *options);
 
 /** order (n_row): the rows of one epoch, a Fisher-Yates shuffle drawn from (seed, epoch), or 0, 1, ... */
 void rein_dataset_order(int64_t *order, int64_t n_row, bool shuffle, uint64_t seed, uint32_t epoch);

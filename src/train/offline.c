@@ -219,12 +219,18 @@ static rein_status batch_gradients(rein_offline *o) {
 
 /* ---- metrics ---- */
 
-static double mean(const double *value, const double *weight, int64_t n) {
-    return rein_pairwise_sum(value, n) / rein_pairwise_sum(weight, n);
+/* Metric k of n units. */
+static double reduce(const rein_offline *o, int64_t k, const double *value, const double *weight, int64_t n) {
+    const bool low = o->cls->lowest >> k & 1, high = o->cls->highest >> k & 1;
+    double best = value[0];
+    if (!low && !high) return rein_pairwise_sum(value, n) / rein_pairwise_sum(weight, n);
+    for (int64_t i = 1; i < n; i++)
+        if (low ? value[i] < best : value[i] > best) best = value[i];
+    return best;
 }
 
 static double metric(const rein_offline *o, int64_t k) {
-    return mean(o->value + k * o->batch, o->weight + k * o->batch, o->n);
+    return reduce(o, k, o->value + k * o->batch, o->weight + k * o->batch, o->n);
 }
 
 /* The metrics of all held-out units: of `value` and `weight` (n_metric, n_held). */
@@ -259,7 +265,7 @@ static rein_status evaluate(rein_offline *o) {
     for (int64_t k = 0; k < o->n_metric && status == REIN_OK; k++) {
         char name[REIN_METRIC_NAME];
         snprintf(name, sizeof name, "eval_%s", o->cls->metric[k]);
-        rein_metric_add(&o->metrics, mean(sums + k * o->n_held, weight + k * o->n_held, o->n_held), name);
+        rein_metric_add(&o->metrics, reduce(o, k, sums + k * o->n_held, weight + k * o->n_held, o->n_held), name);
     }
     rein_free(sums);
     return status;

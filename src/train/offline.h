@@ -39,6 +39,7 @@ typedef struct rein_offline_gradient {
 typedef struct rein_offline_class {
     const char *name;          /* of the run's kind */
     const char *const *metric; /* NULL-ended; the first is "loss" */
+    unsigned lowest, highest;  /* metrics (bit k: metric k) that are a minimum or a maximum over units, not a mean */
     size_t state_size;
     bool whole;                /* the loss of a token needs values of other spans: all parts run forward before any runs back */
     /** The model that training starts from; NULL: rein_start_policy. */

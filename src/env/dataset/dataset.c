@@ -126,6 +126,7 @@ static void dataset_destroy(rein_env *env) {
 static rein_status dataset_open(dataset *d, const rein_dataset_config *c) {
     REIN_TRY(check_config(c));
     REIN_TRY(rein_rewards_open(&d->rewards, c->reward_funcs, c->reward_weights, c->reward_timeout));
+    REIN_TRY(rein_rewards_bind(d->rewards, c->host));
     REIN_TRY(rein_jsonl_open(&d->train, c->train));
     REIN_TRY(add_file(d, d->train, REIN_SPLIT_TRAIN, c->eval_fraction));
     if (c->eval) {
