@@ -4,11 +4,13 @@
 #include <string.h>
 
 #include "io/peft.h"
+#include "optim/optim.h"
 #include "optim/schedule.h"
 #include "rl/advantage.h"
 #include "rl/kl_control.h"
 #include "rl/loss.h"
 #include "rl/preference.h"
+#include "train/best.h"
 #include "train/dataset.h"
 #include "train/pack.h"
 #include "train/sft.h"
@@ -159,17 +161,31 @@ const rein_option rein_train_rows[] = {
     {"learning_rate", REIN_OPT_FLOAT, offsetof(rein_train_args, learning_rate), "2e-5", 0, 10, NULL,
      "peak learning rate", NULL, ~(unsigned)(DPO | REWARD)},
     {"weight_decay", REIN_OPT_FLOAT, offsetof(rein_train_args, weight_decay), "0", 0, 10, NULL,
-     "decoupled; not on norms and biases", NULL, 0},
+     "decoupled (sgd: in the gradient); not on norms and biases", NULL, 0},
     {"adam_beta1", REIN_OPT_FLOAT, offsetof(rein_train_args, adam_beta1), "0.9", 0, 0.999999, NULL,
-     "AdamW", NULL, 0},
+     "AdamW, Lion", NULL, 0},
     {"adam_beta2", REIN_OPT_FLOAT, offsetof(rein_train_args, adam_beta2), "0.999", 0, 0.9999999, NULL,
-     "AdamW", NULL, 0},
+     "AdamW; 0.99 suits Lion", NULL, 0},
     {"adam_epsilon", REIN_OPT_FLOAT, offsetof(rein_train_args, adam_epsilon), "1e-8", 0, 1, NULL,
      "AdamW", NULL, 0},
+    {"optim", REIN_OPT_CHOICE, offsetof(rein_train_args, optim), "adamw", 0, 0, REIN_OPTIM_CHOICES,
+     "optimiser; muon: of hidden matrices, AdamW for the rest", NULL, 0},
+    {"momentum", REIN_OPT_FLOAT, offsetof(rein_train_args, momentum), "0", 0, 0.999999, NULL,
+     "sgd; 0: none, and no state", NULL, 0},
+    {"nesterov", REIN_OPT_BOOL, offsetof(rein_train_args, nesterov), "false", 0, 0, NULL,
+     "sgd: look ahead along the momentum", NULL, 0},
+    {"muon_momentum", REIN_OPT_FLOAT, offsetof(rein_train_args, muon_momentum), "0.95", 0, 0.999999, NULL,
+     "muon", NULL, 0},
+    {"ns_steps", REIN_OPT_INT, offsetof(rein_train_args, ns_steps), "5", 1, 100, NULL,
+     "muon: Newton-Schulz iterations", NULL, 0},
+    {"bf16_stochastic_round", REIN_OPT_BOOL, offsetof(rein_train_args, bf16_stochastic_round), "false", 0, 0, NULL,
+     "trained weights are bf16 numbers after each update, rounded stochastically", NULL, 0},
     {"max_grad_norm", REIN_OPT_FLOAT, offsetof(rein_train_args, max_grad_norm), "1.0", 0, 1000000000.0, NULL,
      "clip the gradient's norm; 0: never", NULL, 0},
     {"lr_scheduler_type", REIN_OPT_CHOICE, offsetof(rein_train_args, lr_scheduler_type), "linear", 0, 0, REIN_SCHEDULE_CHOICES,
      "schedule of the learning rate", NULL, 0},
+    {"lr_scheduler_kwargs", REIN_OPT_STRING, offsetof(rein_train_args, lr_scheduler_kwargs), NULL, 0, 0, NULL,
+     "settings of the schedule, as {\"num_cycles\": 2}", "JSON", 0},
     {"warmup_steps", REIN_OPT_INT, offsetof(rein_train_args, warmup_steps), "0", 0, 2147483648, NULL,
      "steps of linear warm-up", NULL, 0},
     {"warmup_ratio", REIN_OPT_FLOAT, offsetof(rein_train_args, warmup_ratio), "0", 0, 1, NULL,
@@ -179,7 +195,17 @@ const rein_option rein_train_rows[] = {
     {"save_steps", REIN_OPT_INT, offsetof(rein_train_args, save_steps), "500", 0, 2147483648, NULL,
      "a checkpoint every so many steps (and at the end); 0: only at the end", NULL, 0},
     {"save_total_limit", REIN_OPT_INT, offsetof(rein_train_args, save_total_limit), "0", 0, 1048576, NULL,
-     "keep only the newest checkpoints; 0: all", NULL, 0},
+     "keep only the newest checkpoints (and the best one); 0: all", NULL, 0},
+    {"metric_for_best_model", REIN_OPT_STRING, offsetof(rein_train_args, metric_for_best_model), NULL, 0, 0, NULL,
+     "metric of a step, or eval_NAME, that early stopping, the best checkpoint and reduce_lr_on_plateau go by", "NAME", 0},
+    {"greater_is_better", REIN_OPT_CHOICE, offsetof(rein_train_args, greater_is_better), "auto", 0, 0,
+     REIN_GREATER_CHOICES, "of that metric; auto: unless its name ends with loss", NULL, 0},
+    {"early_stopping_patience", REIN_OPT_INT, offsetof(rein_train_args, early_stopping_patience), "0", 0, 2147483648, NULL,
+     "end the run after so many values of the metric without improvement; 0: never", NULL, 0},
+    {"early_stopping_threshold", REIN_OPT_FLOAT, offsetof(rein_train_args, early_stopping_threshold), "0", 0, 1000000000.0,
+     NULL, "what an improvement must exceed to count", NULL, 0},
+    {"load_best_model_at_end", REIN_OPT_BOOL, offsetof(rein_train_args, load_best_model_at_end), "false", 0, 0, NULL,
+     "at its end the run stands for its best checkpoint, not its newest", NULL, 0},
     {"logging_steps", REIN_OPT_INT, offsetof(rein_train_args, logging_steps), "1", 1, 1048576, NULL,
      "a line of metrics every so many steps", NULL, 0},
     {"max_skipped_updates", REIN_OPT_INT, offsetof(rein_train_args, max_skipped_updates), "0", 0, 1048576, NULL,

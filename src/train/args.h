@@ -58,6 +58,16 @@ typedef struct rein_train_args {
     int lr_scheduler_type;
     int64_t warmup_steps;
     double warmup_ratio, lr_decay_ratio;
+    const char *lr_scheduler_kwargs;
+    int optim;
+    double momentum, muon_momentum;
+    bool nesterov, bf16_stochastic_round;
+    int64_t ns_steps;
+    const char *metric_for_best_model;
+    int greater_is_better;
+    int64_t early_stopping_patience;
+    double early_stopping_threshold;
+    bool load_best_model_at_end;
     int64_t save_steps, save_total_limit, logging_steps, max_skipped_updates;
     bool log_params_changed;
     /* rollouts: grpo, rloo, ppo */

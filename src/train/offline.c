@@ -256,7 +256,7 @@ static rein_status measure_held(rein_offline *o, double *value, double *weight) 
 /* eval_NAME of every metric, every eval_steps and at the end. */
 static rein_status evaluate(rein_offline *o) {
     const rein_trainer *t = &o->t;
-    bool due = t->step == t->steps || (t->args->eval_steps > 0 && t->step % t->args->eval_steps == 0);
+    bool due = rein_trainer_done(t) || (t->args->eval_steps > 0 && t->step % t->args->eval_steps == 0);
     if (o->n_held == 0 || !due) return REIN_OK;
     double *sums;
     REIN_TRY(rein_alloc(&sums, 2 * o->n_metric * o->n_held, sizeof *sums));
@@ -284,15 +284,26 @@ static void collect(rein_offline *o, const rein_update *u) {
     if (t->before) rein_metric_add(m, u->frac_changed, "frac_params_changed");
 }
 
-static rein_status log_step(rein_offline *o, double loss, const rein_update *u) {
+/* Metrics of the step and of held-out rows: what early stopping and the best checkpoint go by is measured in a replay, too. */
+static rein_status observe(rein_offline *o, const rein_update *u) {
     rein_trainer *t = &o->t;
-    char line[160];
-    o->metrics.n = 0;
-    if (t->step % t->args->logging_steps == 0 || t->step == t->steps) collect(o, u);
+    rein_metric_list *m = &o->metrics;
+    m->n = 0;
+    collect(o, u);
+    int64_t n = m->n;
+    REIN_TRY(rein_trainer_observe(t, m->row, n));
+    if (!t->run && !t->best.metric) return REIN_OK;
     REIN_TRY(evaluate(o));
+    REIN_TRY(rein_trainer_observe(t, m->row + n, m->n - n));
+    if (!t->run) return REIN_OK;
+    if (t->step % t->args->logging_steps == 0 || rein_trainer_done(t)) n = 0; /* else only what was evaluated */
+    return m->n > n ? rein_rundir_log(t->run, t->step, m->row + n, m->n - n) : REIN_OK;
+}
+
+static void show_step(const rein_trainer *t, double loss, const rein_update *u) {
+    char line[160];
     snprintf(line, sizeof line, "loss %.4f  grad %.3f  lr %.2e", loss, u->grad_norm, u->learning_rate);
     if (t->watch && t->watch->step) t->watch->step(t->watch->user, t->step, line);
-    return o->metrics.n > 0 ? rein_rundir_log(t->run, t->step, o->metrics.row, o->metrics.n) : REIN_OK;
 }
 
 /* ---- one step ---- */
@@ -316,9 +327,10 @@ static rein_status offline_step(rein_offline *o, rein_commit *commit) {
     rein_commit_add(commit, "data", o->forest.ids, (size_t)o->forest.n_tok * sizeof(int32_t));
     rein_commit_add(commit, "loss", &loss, sizeof loss);
     rein_trainer_commit(t, commit);
-    if (!t->run) return REIN_OK;
     double updated = rein_clock();
-    REIN_TRY(log_step(o, loss, &update));
+    REIN_TRY(observe(o, &update));
+    if (!t->run) return REIN_OK;
+    show_step(t, loss, &update);
     rein_named phase[] = {{"train", trained - start}, {"update", updated - trained}, {"eval", rein_clock() - updated}};
     REIN_TRY(rein_rundir_time(t->run, t->step, phase, REIN_COUNT(phase) - (o->n_held > 0 ? 0 : 1)));
     REIN_TRY(rein_commit_append(t->run, commit));
@@ -399,7 +411,7 @@ static rein_status train(rein_offline *o, const char *config_yaml) {
     REIN_TRY(note_data(o));
     if (o->cls->note) REIN_TRY(o->cls->note(o));
     if (t->watch && t->watch->begin) t->watch->begin(t->watch->user, o->cls->name, t->step, t->steps);
-    while (t->step < t->steps) REIN_TRY(offline_step(o, &commit));
+    while (!rein_trainer_done(t)) REIN_TRY(offline_step(o, &commit));
     return rein_trainer_note(t);
 }
 

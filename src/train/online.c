@@ -16,8 +16,7 @@ static rein_status store_step(rein_online *o, const rein_commit *commit, const r
     static const char *const phases[] = {"rollout", "reference", "advantages", "train", "update"};
     rein_named phase[REIN_COUNT(phases)];
     for (size_t i = 0; i < REIN_COUNT(phases); i++) phase[i] = (rein_named){phases[i], o->report.seconds[i]};
-    REIN_TRY(rein_online_measure(o));
-    if (t->step % t->args->logging_steps == 0 || t->step == t->steps)
+    if (t->step % t->args->logging_steps == 0 || rein_trainer_done(t))
         REIN_TRY(rein_rundir_log(t->run, t->step, o->metrics.row, o->metrics.n));
     REIN_TRY(rein_online_keep_completions(o));
     REIN_TRY(rein_rundir_time(t->run, t->step, phase, REIN_COUNT(phase)));
@@ -57,6 +56,8 @@ static rein_status online_step(rein_online *o, rein_commit *commit, rein_str *jo
     REIN_TRY(rein_online_update(o));
     rein_online_steer_beta(o);
     REIN_TRY(rein_online_sync(o));
+    REIN_TRY(rein_online_measure(o));
+    REIN_TRY(rein_trainer_observe(&o->t, o->metrics.row, o->metrics.n));
     REIN_TRY(rein_online_commit(o, commit));
     return o->t.run ? store_step(o, commit, journal) : REIN_OK;
 }
@@ -91,7 +92,7 @@ static rein_status train(rein_online *o, const char *config_yaml) {
     REIN_TRY(note_reference(o));
     REIN_TRY(note_data(o));
     if (t->watch && t->watch->begin) t->watch->begin(t->watch->user, name, t->step, t->steps);
-    while (t->step < t->steps) REIN_TRY_OUT(status, online_step(o, &commit, &journal), out);
+    while (!rein_trainer_done(t)) REIN_TRY_OUT(status, online_step(o, &commit, &journal), out);
     status = rein_trainer_note(t);
 out:
     rein_str_deinit(&journal);
