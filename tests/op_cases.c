@@ -154,6 +154,12 @@ static void run_rmsnorm_bwd(op_run *r, const int64_t *p) {
     r->dev->ops->rmsnorm_bwd(r->dev, dx, dw, dy, ld, x, ldx, w, rstd, &plan, M, R, C, p[5] == 1);
 }
 
+/* M, C, in place */
+static void run_center(op_run *r, const int64_t *p) {
+    float *x = op_random(r, "x", p[0] * p[1]), *y = p[2] ? x : op_output(r, "y", p[0] * p[1]);
+    r->dev->ops->center(r->dev, y, x, p[0], p[1]);
+}
+
 /* M, heads, D, inverse, gap */
 static void run_rope(op_run *r, const int64_t *p) {
     enum { POSITIONS = 50 };
@@ -216,11 +222,13 @@ void op_cases_rows(op_visit visit, void *user) {
         }
     for (int64_t n = 1; n <= 33; n++) {
         visit(user, &(op_case){"swiglu", run_swiglu, {1 + n % 4, n, 4, n % 2}});
+        visit(user, &(op_case){"center", run_center, {1 + n % 4, n, n % 2}});
         visit(user, &(op_case){"add", run_add, {n, n % 3}});
         visit(user, &(op_case){"embed", run_embed, {n, 1 + 3 * n % 40, n % PLAN_KINDS}});
     }
     for (size_t i = 0; i < REIN_COUNT(width); i++) {
         visit(user, &(op_case){"swiglu", run_swiglu, {17, width[i], 200, width[i] % 2}});
+        visit(user, &(op_case){"center", run_center, {900, width[i], (int64_t)i % 2}});
         visit(user, &(op_case){"add", run_add, {width[i] * 101, width[i] % 3}});
         visit(user, &(op_case){"embed", run_embed, {300, width[i], (int64_t)i % PLAN_KINDS}});
     }

@@ -117,6 +117,37 @@ static void run_logprob(op_run *r, const int64_t *p) {
     r->dev->ops->softmax_terms(terms, logits, reads[0].temperature, V);
 }
 
+/* The same, then percent of beta; the last read's teacher is the model itself. */
+static void run_distribution(op_run *r, const int64_t *p) {
+    enum { ROWS = 5, MAX_READS = 3 * 4 };
+    const rein_ops *ops = r->dev->ops;
+    rein_read reads[MAX_READS];
+    int64_t V = p[0], n = 3 * p[1];
+    REIN_ASSERT(n <= MAX_READS);
+    fill_reads(r, reads, n, p);
+    int64_t last = reads[n - 1].row;
+    float *logits = op_random(r, "logits", ROWS * V), *teacher = op_random(r, "teacher", ROWS * V);
+    for (int64_t i = 0; i < ROWS * V; i++) logits[i] *= (float)p[4] * 0.01f, teacher[i] *= (float)p[4] * 0.02f;
+    memcpy(teacher + last * V, logits + last * V, (size_t)V * sizeof *teacher);
+    float *logp = op_output(r, "logp", n), *entropy = op_output(r, "entropy", n), *stat = op_output(r, "stat", n * 2);
+    float *teacher_stat = op_output(r, "teacher's stat", n * 2), *mean = op_output(r, "mean", n);
+    float *divergence = op_output(r, "divergence", n * 2), *dlogits = op_random(r, "dlogits", ROWS * V);
+    int32_t *best = op_bytes(r, "best", n * (int64_t)sizeof *best);
+    ops->logprob(r->dev, logp, teacher_stat, NULL, teacher, reads, n, V);
+    ops->logprob(r->dev, logp, stat, entropy, logits, reads, n, V);
+    ops->logprob_best(r->dev, best, logits, reads, n, V);
+    ops->logprob_mean(r->dev, mean, stat, logits, reads, n, V);
+    rein_teaching t = {.logits = teacher, .stat = teacher_stat, .beta = (float)p[5] * 0.01f};
+    ops->divergence(r->dev, divergence, &t, logits, stat, reads, n, V);
+    REIN_ASSERT(divergence[2 * n - 2] == 0);
+    float *g = op_random(r, "gradients", 3 * n);
+    rein_distribution_gradient all = {.entropy = g, .mean_logp = g + n, .divergence = g + 2 * n, .entropy_is = entropy,
+                                      .divergence_is = divergence, .teaching = t},
+                               one = {.mean_logp = g + n};
+    ops->distribution_bwd(r->dev, dlogits, &all, stat, logits, reads, n, ROWS, V);
+    ops->distribution_bwd(r->dev, dlogits, &one, stat, logits, reads, n, ROWS, V);
+}
+
 /* The bits of exp itself: with stat and temperature neutral and g = -1, dlogits[v] is exp(logits[v]) off the target.
  * p[0] is the first bit pattern, p[1] the stride; 5 values short of a multiple of 16. */
 static void run_exp(op_run *r, const int64_t *p) {
@@ -133,7 +164,13 @@ static void run_exp(op_run *r, const int64_t *p) {
 }
 
 void op_cases_logprob(op_visit visit, void *user) {
-    static const int64_t vocabulary[] = {5, 64, 384, 49152};
+    static const int64_t vocabulary[] = {5, 64, 384, 49152}, beta[] = {0, 10, 50, 100};
+    for (int64_t V = 1; V <= 40; V++)
+        visit(user, &(op_case){"distribution", run_distribution, {V, 1 + V % 4, V % 3 ? V / 2 : 0, 50 + V * 3, 400, beta[V % 4]}});
+    for (size_t i = 0; i < REIN_COUNT(vocabulary); i++)
+        for (size_t b = 0; b < REIN_COUNT(beta); b++)
+            visit(user, &(op_case){"distribution", run_distribution,
+                                   {vocabulary[i], 2, b % 2 ? 7 : 100, 100 + 30 * (int64_t)(b / 2), b == 2 ? 20000 : 500, beta[b]}});
     for (int64_t V = 1; V <= 40; V++)
         visit(user, &(op_case){"logprob", run_logprob, {V, 1 + V % 4, V % 3 ? V / 2 : 0, 50 + V * 3, 400}});
     for (size_t i = 0; i < REIN_COUNT(vocabulary); i++) {

@@ -99,6 +99,7 @@ static void run_add_scale(op_run *r, const int64_t *p) {
     float *g = op_random(r, "g", N), *bias = p[2] ? op_random(r, "bias", N) : NULL;
     float *z = p[3] ? y : op_output(r, "z", M * ldy);
     ops->add_rows(r->dev, y, ldy, a, lda, M, N);
+    ops->add_rows(r->dev, y, ldy, a, 0, M, N);
     ops->scale(r->dev, s, -1.7f, N);
     ops->scale_columns(r->dev, z, ldy, y, ldy, g, bias, M, N);
 }

@@ -154,6 +154,26 @@ static void test_rmsnorm(void **state) {
     for (size_t i = 0; i < REIN_COUNT(all); i++) rein_free(all[i]);
 }
 
+typedef struct center_case {
+    real *x, *y, *weight;
+} center_case;
+
+static real center_loss(void *ctx) {
+    center_case *c = ctx;
+    ops->center(NULL, c->y, c->x, ROWS, WIDTH);
+    return dot(c->y, c->weight, ROWS * WIDTH);
+}
+
+static void test_center(void **state) {
+    (void)state;
+    center_case c = {new_reals(ROWS * WIDTH), new_zeros(ROWS * WIDTH), new_reals(ROWS * WIDTH)};
+    real *dx = new_zeros(ROWS * WIDTH);
+    ops->center(NULL, dx, c.weight, ROWS, WIDTH);
+    check_gradient("center dx", c.x, dx, ROWS * WIDTH, center_loss, &c);
+    real *all[] = {c.x, c.y, c.weight, dx};
+    for (size_t i = 0; i < REIN_COUNT(all); i++) rein_free(all[i]);
+}
+
 enum { HEADS = 2, HEAD = 6, LDR = 13, POSITIONS = 9 };
 static const int64_t rope_pos[ROWS] = {8, 0, 5};
 
@@ -446,6 +466,75 @@ static void test_logprob(void **state) {
     for (size_t i = 0; i < REIN_COUNT(all); i++) rein_free(all[i]);
 }
 
+typedef struct distribution_case {
+    real *logits, *teacher, *logp, *stat, *entropy, *mean, *divergence, *weight;
+    rein_teaching teaching;
+} distribution_case;
+
+static real distribution_loss(void *ctx) {
+    distribution_case *c = ctx;
+    real d = 0;
+    ops->logprob(NULL, c->logp, c->stat, c->entropy, c->logits, reads, N_READS, IDS);
+    ops->logprob_mean(NULL, c->mean, c->stat, c->logits, reads, N_READS, IDS);
+    ops->divergence(NULL, c->divergence, &c->teaching, c->logits, c->stat, reads, N_READS, IDS);
+    for (int i = 0; i < N_READS; i++) d += c->divergence[2 * i] * c->weight[2 * N_READS + i];
+    return d + dot(c->entropy, c->weight, N_READS) + dot(c->mean, c->weight + N_READS, N_READS);
+}
+
+/* The divergence of read 2 (the whole vocabulary, temperature 2) from its definition. */
+static real defined_divergence(const distribution_case *c, real beta) {
+    real z[2] = {0}, d = 0;
+    for (int v = 0; v < IDS; v++) z[0] += exp(c->logits[v] / 2), z[1] += exp(c->teacher[v] / 2);
+    for (int v = 0; v < IDS; v++) {
+        real p = exp(c->logits[v] / 2) / z[0], q = exp(c->teacher[v] / 2) / z[1], m = beta * q + (1 - beta) * p;
+        if (beta == 0)
+            d += q * log(q / p);
+        else if (beta == 1)
+            d += p * log(p / q);
+        else
+            d += beta * q * log(q / m) + (1 - beta) * p * log(p / m);
+    }
+    return d;
+}
+
+static void check_distribution(real beta) {
+    distribution_case c = {new_reals(BLOCK * IDS), new_reals(BLOCK * IDS), new_zeros(N_READS), new_zeros(N_READS * 2),
+                           new_zeros(N_READS), new_zeros(N_READS), new_zeros(N_READS * 2), new_reals(3 * N_READS),
+                           {NULL, NULL, beta}};
+    real *dlogits = new_zeros(BLOCK * IDS), *teacher_stat = new_zeros(N_READS * 2), mean = 0;
+    for (int64_t i = 0; i < BLOCK * IDS; i++) c.logits[i] *= 3, c.teacher[i] *= 3;
+    c.teaching = (rein_teaching){c.teacher, teacher_stat, beta};
+    ops->logprob(NULL, c.logp, teacher_stat, NULL, c.teacher, reads, N_READS, IDS);
+    distribution_loss(&c);
+    rein_distribution_gradient g = {c.weight, c.weight + N_READS, c.weight + 2 * N_READS, c.entropy, c.divergence, c.teaching};
+    ops->distribution_bwd(NULL, dlogits, &g, c.stat, c.logits, reads, N_READS, BLOCK, IDS);
+    check_gradient("distribution dlogits", c.logits, dlogits, BLOCK * IDS, distribution_loss, &c);
+    for (int v = 0; v < IDS; v++) mean += c.logits[v] / 2 / IDS;
+    assert_close("mean", 2, c.mean[2], mean - (c.logits[3] / 2 - c.logp[2]));
+    assert_close("divergence", 2, c.divergence[4], defined_divergence(&c, beta));
+    assert_true(c.mean[4] == 0 && c.divergence[8] == 0);
+    real *all[] = {c.logits, c.teacher, c.logp, c.stat, c.entropy, c.mean, c.divergence, c.weight, dlogits, teacher_stat};
+    for (size_t i = 0; i < REIN_COUNT(all); i++) rein_free(all[i]);
+}
+
+static void test_distribution(void **state) {
+    (void)state;
+    static const real beta[] = {0, 0.1, 0.5, 0.9, 1};
+    for (size_t i = 0; i < REIN_COUNT(beta); i++) check_distribution(beta[i]);
+}
+
+/* The lowest id among equals, of the kept set where there is one; zeros of either sign are equal. */
+static void test_best(void **state) {
+    (void)state;
+    const real logits[2][5] = {{-1, -0.0, 0.0, -3, 0}, {NAN, 2, 7, 7, -7}};
+    const int32_t kept[] = {0, 3, 4};
+    const rein_read r[] = {{0, 0, 0, NULL, 1}, {0, 3, 3, kept, 1}, {1, 0, 0, NULL, 0.5}, {1, 3, 3, kept, 1}, {1, 0, 1, kept, 1}};
+    const int32_t want[] = {1, 4, 2, 3, 0};
+    int32_t best[REIN_COUNT(r)];
+    ops->logprob_best(NULL, best, logits[0], r, REIN_COUNT(r), 5);
+    assert_memory_equal(best, want, sizeof want);
+}
+
 /* ---- optimiser: against the paper's formulas ---- */
 
 static void test_adamw(void **state) {
@@ -481,10 +570,10 @@ static void test_sumsq(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_linear),    cmocka_unit_test(test_plan_leaves_out), cmocka_unit_test(test_rmsnorm),
+        cmocka_unit_test(test_linear),    cmocka_unit_test(test_plan_leaves_out), cmocka_unit_test(test_rmsnorm), cmocka_unit_test(test_center),
         cmocka_unit_test(test_rope),      cmocka_unit_test(test_swiglu),          cmocka_unit_test(test_embed), cmocka_unit_test(test_scale_columns), cmocka_unit_test(test_dropout),
         cmocka_unit_test(test_attention), cmocka_unit_test(test_attention_split), cmocka_unit_test(test_attention_cut),
-        cmocka_unit_test(test_logprob),   cmocka_unit_test(test_adamw),           cmocka_unit_test(test_sumsq),
+        cmocka_unit_test(test_logprob),   cmocka_unit_test(test_distribution), cmocka_unit_test(test_best), cmocka_unit_test(test_adamw),           cmocka_unit_test(test_sumsq),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -123,9 +123,9 @@ static void losses_are_as_in_trl(void **state) {
 }
 
 static void gradients_are_finite_differences(void **state) {
-    static const char *const extra[] = {"loss_type=nll", "loss_type=dft", "label_smoothing_factor=0.2"};
+    static const char *const extra[] = {"loss_type=nll", "label_smoothing_factor=0.2"}; /* dft's weight takes no gradient */
     (void)state;
-    for (size_t i = 0; i < 1; i++) {
+    for (size_t i = 0; i < REIN_COUNT(extra); i++) {
         rows_job r = {.job = {.shop = &shop, .name = extra[i], .extra = {extra[i], "microbatch_tokens=30"}}, .kind = "sft",
                       .data = "rows.jsonl"};
         assert_true(rows_check_gradient(&r, &rein_sft_class) > 10);

@@ -74,6 +74,7 @@ void rein_ref_rmsnorm(rein_device *dev, real *y, int64_t ldy, real *rstd, const 
 void rein_ref_rmsnorm_bwd(rein_device *dev, real *dx, real *dw, const real *dy, int64_t ld, const real *x, int64_t ldx,
                           const real *w, const real *rstd, const rein_plan *plan, int64_t M, int64_t R, int64_t C,
                           int add);
+void rein_ref_center(rein_device *dev, real *y, const real *x, int64_t M, int64_t C);
 void rein_ref_rope(rein_device *dev, real *x, int64_t ld, const int64_t *pos, const real *cs, int64_t M, int64_t n_head,
                    int64_t D, int inverse);
 void rein_ref_swiglu(rein_device *dev, real *act, const real *gu, int64_t M, int64_t F);
@@ -105,6 +106,14 @@ void rein_ref_attention_bwd(rein_device *dev, real *dqkv, const real *d_o, const
 /* ref_logprob.c */
 void rein_ref_logprob(rein_device *dev, real *logp, real *stat, real *entropy, const real *logits,
                       const rein_read *reads, int64_t n_reads, int64_t V);
+void rein_ref_logprob_best(rein_device *dev, int32_t *best, const real *logits, const rein_read *reads, int64_t n_reads,
+                           int64_t V);
+void rein_ref_logprob_mean(rein_device *dev, real *mean, const real *stat, const real *logits, const rein_read *reads,
+                           int64_t n_reads, int64_t V);
+void rein_ref_divergence(rein_device *dev, real *out, const rein_teaching *t, const real *logits, const real *stat,
+                         const rein_read *reads, int64_t n_reads, int64_t V);
+void rein_ref_distribution_bwd(rein_device *dev, real *dlogits, const rein_distribution_gradient *g, const real *stat,
+                               const real *logits, const rein_read *reads, int64_t n_reads, int64_t rows, int64_t V);
 void rein_ref_softmax_terms(real *e, const real *row, real temperature, int64_t V);
 void rein_ref_logprob_bwd(rein_device *dev, real *dlogits, const real *dlogp, const real *stat, const real *logits,
                           const rein_read *reads, int64_t n_reads, int64_t rows, int64_t V);

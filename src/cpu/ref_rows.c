@@ -53,6 +53,16 @@ void rein_ref_rmsnorm_bwd(rein_device *dev, real *dx, real *dw, const real *dy, 
     }
 }
 
+void rein_ref_center(rein_device *dev, real *y, const real *x, int64_t M, int64_t C) {
+    (void)dev;
+    for (int64_t t = 0; t < M; t++) {
+        real p[REIN_LANES] = {0};
+        for (int64_t i = 0; i < C; i++) p[i % REIN_LANES] += x[t * C + i];
+        real mean = real_tree16(p) / (real)C;
+        for (int64_t i = 0; i < C; i++) y[t * C + i] = x[t * C + i] - mean;
+    }
+}
+
 void rein_ref_rope(rein_device *dev, real *x, int64_t ld, const int64_t *pos, const real *cs, int64_t M, int64_t n_head,
                    int64_t D, int inverse) {
     (void)dev;

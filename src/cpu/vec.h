@@ -1,7 +1,7 @@
 /*
  * The vector type of the tuned kernels: REIN_W lanes of f32, a build constant (16 for AVX-512, 8 for AVX2 and plain C).
  *
- * Every function is one IEEE operation in every lane (v_exp: the operations of rein_expf of tensor/mathf.c), so that
+ * Every function is one IEEE operation in every lane (v_exp, v_log: the operations of tensor/mathf.c), so that
  * the width of a vector never shows in a result. Only src/cpu/tuned/ includes this file; it is built once per
  * instruction set with REIN_ISA_<isa> defined. REIN_SIMDE: a test build of the AVX-512 source without the hardware.
  */
@@ -58,6 +58,13 @@ REIN_INLINE vec v_if_less(vec a, vec b, vec x, vec y) {
 REIN_INLINE vec v_if_nan(vec a, vec x, vec y) {
     return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q), y, x);
 }
+/** A positive normal x as 2^e times the result, which is in [sqrt(1/2), sqrt(2)). */
+REIN_INLINE vec v_split(vec *e, vec x) {
+    const __m512i root_half = _mm512_set1_epi32(0x3f3504f3), mantissa = _mm512_set1_epi32(0x007fffff);
+    __m512i u = _mm512_sub_epi32(_mm512_castps_si512(x), root_half);
+    *e = _mm512_cvtepi32_ps(_mm512_srai_epi32(u, 23));
+    return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_and_si512(u, mantissa), root_half));
+}
 /** Adds the low bits of t, as an integer, to the exponent of p. */
 REIN_INLINE vec v_scale(vec p, vec t) {
     __m512i shifted = _mm512_slli_epi32(_mm512_castps_si512(t), 23);
@@ -96,6 +103,12 @@ REIN_INLINE vec v_if_less(vec a, vec b, vec x, vec y) {
     return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_LT_OQ));
 }
 REIN_INLINE vec v_if_nan(vec a, vec x, vec y) { return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, a, _CMP_UNORD_Q)); }
+REIN_INLINE vec v_split(vec *e, vec x) {
+    const __m256i root_half = _mm256_set1_epi32(0x3f3504f3), mantissa = _mm256_set1_epi32(0x007fffff);
+    __m256i u = _mm256_sub_epi32(_mm256_castps_si256(x), root_half);
+    *e = _mm256_cvtepi32_ps(_mm256_srai_epi32(u, 23));
+    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_and_si256(u, mantissa), root_half));
+}
 REIN_INLINE vec v_scale(vec p, vec t) {
     __m256i shifted = _mm256_slli_epi32(_mm256_castps_si256(t), 23);
     return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), shifted));
@@ -175,6 +188,17 @@ REIN_INLINE vec v_if_nan(vec a, vec x, vec y) {
     for (int i = 0; i < REIN_W; i++) y.f[i] = a.f[i] != a.f[i] ? x.f[i] : y.f[i];
     return y;
 }
+REIN_INLINE vec v_split(vec *e, vec x) {
+    uint32_t u[REIN_W];
+    memcpy(u, x.f, sizeof u);
+    for (int i = 0; i < REIN_W; i++) {
+        u[i] -= 0x3f3504f3;
+        e->f[i] = (float)((int32_t)u[i] >> 23);
+        u[i] = (u[i] & 0x007fffff) + 0x3f3504f3;
+    }
+    memcpy(x.f, u, sizeof u);
+    return x;
+}
 REIN_INLINE vec v_scale(vec p, vec t) {
     uint32_t up[REIN_W], ut[REIN_W];
     memcpy(up, p.f, sizeof up);
@@ -221,6 +245,25 @@ REIN_INLINE vec v_exp(vec x) {
     y = v_if_less(x, v_set(-0x1.5d589ep+6f), v_zero(), y);
     y = v_if_less(v_set(0x1.62e42ep+6f), x, v_set(INFINITY), y);
     return v_if_nan(x, x, y);
+}
+
+/** rein_logf in every lane, of positive normal numbers only. */
+REIN_INLINE vec v_log(vec x) {
+    vec e, f = v_sub(v_split(&e, x), v_set(1.0f)), z = v_mul(f, f);
+    vec p = v_set(7.0376836292e-2f);
+    p = v_fma(p, f, v_set(-1.1514610310e-1f));
+    p = v_fma(p, f, v_set(1.1676998740e-1f));
+    p = v_fma(p, f, v_set(-1.2420140846e-1f));
+    p = v_fma(p, f, v_set(1.4249322787e-1f));
+    p = v_fma(p, f, v_set(-1.6668057665e-1f));
+    p = v_fma(p, f, v_set(2.0000714765e-1f));
+    p = v_fma(p, f, v_set(-2.4999993993e-1f));
+    p = v_fma(p, f, v_set(3.3333331174e-1f));
+    p = v_mul(p, f);
+    p = v_fma(e, v_set(-0x1.05c61p-29f), v_mul(p, z));
+    p = v_fma(v_set(-0.5f), z, p);
+    p = v_add(p, f);
+    return v_fma(e, v_set(0x1.62e43p-1f), p);
 }
 
 #if defined(REIN_ISA_avx512) || defined(REIN_ISA_avx2)

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "model/value.h"
+
 /* Grow scratch; the old content is lost. */
 static rein_status reserve(void *pointer, int64_t *cap, int64_t n, size_t size) {
     if (n <= *cap) return REIN_OK;
@@ -31,6 +33,7 @@ void rein_leaf_deinit(rein_leaf *leaf) {
     rein_free(leaf->read);
     rein_free(leaf->read_tok);
     rein_free(leaf->read_value);
+    rein_free(leaf->read_best);
     rein_free(leaf->dkv_stride);
     rein_free(leaf->range);
     rein_arena_deinit(&leaf->carried);
@@ -50,9 +53,10 @@ rein_status rein_leaf_begin(rein_leaf *leaf, const rein_forest *forest, const re
     return REIN_OK;
 }
 
-void rein_leaf_teach(rein_leaf *leaf, const rein_leaf *teacher, float beta) {
+void rein_leaf_teach(rein_leaf *leaf, rein_leaf *teacher, float beta) {
     leaf->teacher = teacher;
-    leaf->beta = beta;
+    leaf->pass.teacher = teacher ? &teacher->pass : NULL;
+    leaf->pass.beta = beta;
 }
 
 /* ---- the part as a batch ---- */
@@ -122,6 +126,8 @@ static void lay_paths(rein_leaf *leaf, const rein_part *part) {
 
 /* ---- reads ---- */
 
+enum { READ_ARRAYS = 4 }; /* log-prob, entropy, mean, divergence; or one array of values */
+
 static void add_read(rein_leaf *leaf, int64_t row, int64_t tok) {
     const rein_leaf_sampling *s = &leaf->sampling;
     rein_read *r = &leaf->read[leaf->n_read];
@@ -133,18 +139,22 @@ static void add_read(rein_leaf *leaf, int64_t row, int64_t tok) {
     leaf->read_tok[leaf->n_read++] = tok;
 }
 
+static rein_status reserve_reads(rein_leaf *leaf, int64_t most) {
+    if (most <= leaf->cap_read) return REIN_OK;
+    int64_t cap[] = {leaf->cap_read, leaf->cap_read, leaf->cap_read, READ_ARRAYS * leaf->cap_read};
+    REIN_TRY(reserve(&leaf->read, &cap[0], most, sizeof *leaf->read));
+    REIN_TRY(reserve(&leaf->read_tok, &cap[1], most, sizeof *leaf->read_tok));
+    REIN_TRY(reserve(&leaf->read_best, &cap[2], most, sizeof *leaf->read_best));
+    REIN_TRY(reserve(&leaf->read_value, &cap[3], READ_ARRAYS * most, sizeof *leaf->read_value));
+    leaf->cap_read = most;
+    return REIN_OK;
+}
+
 /* Reads in order of rows: in the forward pass of every wanted token of the part's own spans, in the backward pass of every
  * wanted token that is predicted at one of their rows. They differ in the first tokens of spans whose parent is context. */
 static rein_status list_reads(rein_leaf *leaf, const rein_part *part, bool backward) {
     const rein_forest *f = leaf->forest;
-    int64_t most = part->tokens + f->n_span;
-    if (most > leaf->cap_read) {
-        int64_t cap = leaf->cap_read, cap2 = leaf->cap_read, cap3 = 2 * leaf->cap_read;
-        REIN_TRY(reserve(&leaf->read, &cap, most, sizeof *leaf->read));
-        REIN_TRY(reserve(&leaf->read_tok, &cap2, most, sizeof *leaf->read_tok));
-        REIN_TRY(reserve(&leaf->read_value, &cap3, 2 * most, sizeof *leaf->read_value));
-        leaf->cap_read = most;
-    }
+    REIN_TRY(reserve_reads(leaf, part->tokens + f->n_span));
     leaf->n_read = 0;
     for (int64_t i = 0; i < part->n_entry; i++) {
         const rein_span *s = &f->span[part->entry[i]];
@@ -159,6 +169,51 @@ static rein_status list_reads(rein_leaf *leaf, const rein_part *part, bool backw
     return REIN_OK;
 }
 
+/* Reads of the part's tokens at their own rows. */
+static rein_status list_scores(rein_leaf *leaf, const rein_part *part) {
+    const rein_forest *f = leaf->forest;
+    REIN_TRY(reserve_reads(leaf, part->tokens + f->n_span));
+    leaf->n_read = 0;
+    for (int64_t i = 0; i < part->n_entry; i++) {
+        const rein_span *s = &f->span[part->entry[i]];
+        for (int64_t t = 0; t < s->n && !part->context[i]; t++)
+            if (f->want[s->tok + t] & REIN_WANT_SCORE) add_read(leaf, leaf->batch.runs[i].row + t, s->tok + t);
+    }
+    return REIN_OK;
+}
+
+/* Array k of the reads, NULL where `of` is. */
+static float *array(const rein_leaf *leaf, int k, const void *of) {
+    return of ? leaf->read_value + k * leaf->cap_read : NULL;
+}
+
+/* ---- forward ---- */
+
+static void scatter(const rein_leaf *leaf, float *to, const float *from) {
+    for (int64_t i = 0; i < leaf->n_read && to; i++) to[leaf->read_tok[i]] = from[i];
+}
+
+static rein_status read_logits(rein_leaf *leaf, const rein_leaf_values *out) {
+    if (!out->logp && !out->entropy && !out->mean_logp && !out->divergence && !out->best) return REIN_OK;
+    REIN_ASSERT(!out->divergence || (leaf->teacher && leaf->teacher->part == leaf->part));
+    rein_read_values v = {array(leaf, 0, out->logp), array(leaf, 1, out->entropy), array(leaf, 2, out->mean_logp),
+                          array(leaf, 3, out->divergence), out->best ? leaf->read_best : NULL};
+    REIN_TRY(rein_head_forward(&leaf->pass, leaf->read, leaf->n_read, &v));
+    scatter(leaf, out->logp, v.logp);
+    scatter(leaf, out->entropy, v.entropy);
+    scatter(leaf, out->mean_logp, v.mean_logp);
+    scatter(leaf, out->divergence, v.divergence);
+    for (int64_t i = 0; i < leaf->n_read && out->best; i++) out->best[leaf->read_tok[i]] = v.best[i];
+    return REIN_OK;
+}
+
+static rein_status read_values(rein_leaf *leaf, float *out) {
+    if (!out) return REIN_OK;
+    REIN_TRY(rein_value_forward(&leaf->pass, leaf->read, leaf->n_read, leaf->read_value));
+    scatter(leaf, out, leaf->read_value);
+    return REIN_OK;
+}
+
 rein_status rein_leaf_forward(rein_leaf *leaf, int64_t part_index, const rein_leaf_values *out) {
     const rein_part *part = &leaf->plan->part[part_index];
     leaf->part = part_index;
@@ -168,13 +223,10 @@ rein_status rein_leaf_forward(rein_leaf *leaf, int64_t part_index, const rein_le
     for (int64_t i = 0; i < part->n_entry; i++)
         if (!part->context[i]) leaf->member[part->entry[i]] = part_index;
     REIN_TRY(list_reads(leaf, part, false));
-    float *value = leaf->read_value, *ent = leaf->read_value + leaf->cap_read;
-    REIN_TRY(rein_head_logprob(&leaf->pass, leaf->read, leaf->n_read, value, out->entropy ? ent : NULL));
-    for (int64_t i = 0; i < leaf->n_read; i++) {
-        if (out->logp) out->logp[leaf->read_tok[i]] = value[i];
-        if (out->entropy) out->entropy[leaf->read_tok[i]] = ent[i];
-    }
-    return REIN_OK;
+    REIN_TRY(read_logits(leaf, out));
+    REIN_TRY(read_values(leaf, out->value));
+    if (out->score) REIN_TRY(list_scores(leaf, part));
+    return read_values(leaf, out->score);
 }
 
 /* ---- backward ---- */
@@ -214,16 +266,40 @@ static rein_status lay_dkv(rein_leaf *leaf, const rein_part *part) {
     return REIN_OK;
 }
 
-rein_status rein_leaf_backward(rein_leaf *leaf, const rein_leaf_gradient *dvalue, rein_grads *grads) {
+/* The gradients of the reads' tokens as array k, NULL where there are none. */
+static const float *collect(rein_leaf *leaf, int k, const float *from) {
+    float *to = array(leaf, k, from);
+    for (int64_t i = 0; i < leaf->n_read && to; i++) to[i] = from[leaf->read_tok[i]];
+    return to;
+}
+
+static rein_status logits_backward(rein_leaf *leaf, const rein_leaf_gradient *d, const rein_plan *plan, rein_grads *grads) {
+    if (!d->logp && !d->entropy && !d->mean_logp && !d->divergence) return REIN_OK;
+    REIN_ASSERT(!d->divergence || (leaf->teacher && leaf->teacher->part == leaf->part));
+    rein_read_gradient g = {collect(leaf, 0, d->logp), collect(leaf, 1, d->entropy), collect(leaf, 2, d->mean_logp),
+                            collect(leaf, 3, d->divergence)};
+    return rein_head_backward(&leaf->pass, leaf->read, leaf->n_read, &g, plan, leaf->dx, grads);
+}
+
+static rein_status values_backward(rein_leaf *leaf, const float *dvalue, const rein_plan *plan, rein_grads *grads) {
+    if (!dvalue) return REIN_OK;
+    return rein_value_backward(&leaf->pass, leaf->read, leaf->n_read, collect(leaf, 0, dvalue), plan, leaf->value_detach,
+                               leaf->dx, grads);
+}
+
+rein_status rein_leaf_backward(rein_leaf *leaf, const rein_leaf_gradient *d, rein_grads *grads) {
     const rein_part *part = &leaf->plan->part[leaf->part];
     int64_t C = leaf->pass.model->cfg.C;
     rein_plan plan;
     REIN_TRY(list_ranges(leaf, part, &plan));
     REIN_TRY(lay_dkv(leaf, part));
     REIN_TRY(reserve(&leaf->dx, &leaf->cap_dx, leaf->batch.T * C, sizeof(float)));
+    memset(leaf->dx, 0, (size_t)(leaf->batch.T * C) * sizeof(float));
     REIN_TRY(list_reads(leaf, part, true));
-    for (int64_t i = 0; i < leaf->n_read; i++) leaf->read_value[i] = dvalue->logp ? dvalue->logp[leaf->read_tok[i]] : 0;
-    REIN_TRY(rein_head_backward(&leaf->pass, leaf->read, leaf->n_read, leaf->read_value, &plan, leaf->batch.T, leaf->dx,
-                                grads));
-    return rein_pass_backward(&leaf->pass, &leaf->batch, leaf->dkv_stride, leaf->dx, &plan, grads);
+    REIN_TRY(logits_backward(leaf, d, &plan, grads));
+    REIN_TRY(values_backward(leaf, d->value, &plan, grads));
+    if (d->score) REIN_TRY(list_scores(leaf, part));
+    REIN_TRY(values_backward(leaf, d->score, &plan, grads));
+    bool trunk = d->logp || d->entropy || d->mean_logp || d->divergence || !leaf->value_detach;
+    return trunk ? rein_pass_backward(&leaf->pass, &leaf->batch, leaf->dkv_stride, leaf->dx, &plan, grads) : REIN_OK;
 }

@@ -29,7 +29,6 @@ typedef struct rein_leaf {
     const rein_forest_plan *plan;
     rein_leaf_sampling sampling;
     const struct rein_leaf *teacher; /* NULL: none */
-    float beta;
     bool value_detach; /* set by the owner: the value head's gradient stops before the trunk */
     int64_t part;      /* part of the last forward, -1 */
     float *kv, *dkv, *dx;
@@ -38,7 +37,8 @@ typedef struct rein_leaf {
     int64_t cap_seg;
     rein_read *read;
     int64_t *read_tok; /* token of each read */
-    float *read_value; /* (2, cap_read) */
+    float *read_value; /* (4, cap_read) */
+    int32_t *read_best;
     int64_t n_read, cap_read;
     int64_t *dkv_stride;
     int64_t cap_stride;
@@ -69,7 +69,7 @@ REIN_NODISCARD rein_status rein_leaf_begin(rein_leaf *leaf, const rein_forest *f
  *              0 KL(teacher || policy), 1 KL(policy || teacher), between them beta KL(teacher || mixture)
  *              + (1 - beta) KL(policy || mixture) with mixture = beta teacher + (1 - beta) policy.
  */
-void rein_leaf_teach(rein_leaf *leaf, const rein_leaf *teacher, float beta);
+void rein_leaf_teach(rein_leaf *leaf, rein_leaf *teacher, float beta);
 
 /**
  * What a forward pass gives of the part's own spans; arrays of (n_tok), NULL: not wanted. All but `score` are read where
@@ -93,7 +93,7 @@ REIN_NODISCARD rein_status rein_leaf_forward(rein_leaf *leaf, int64_t part, cons
 typedef struct rein_leaf_gradient {
     const float *logp, *entropy, *mean_logp, *divergence, *value, *score;
 } rein_leaf_gradient;
-/** Add the part's gradients. */
-REIN_NODISCARD rein_status rein_leaf_backward(rein_leaf *leaf, const rein_leaf_gradient *dvalue, rein_grads *grads);
+/** Add the part's gradients: of the weights to grads, of keys and values of spans of later parts to what is carried over. */
+REIN_NODISCARD rein_status rein_leaf_backward(rein_leaf *leaf, const rein_leaf_gradient *d, rein_grads *grads);
 
 #endif

@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "io/safetensors.h"
 #include "model/table.h"
+#include "model/value.h"
 
 #define PREFIX "base_model.model."
 
@@ -156,6 +157,7 @@ static rein_status bind(rein_model *m) {
         norm += lo->config.use_dora ? 3 * ad->of->w.N : 0;
     }
     take_over(m, &packed);
+    if (m->value) rein_value_bind(m);
     return REIN_OK;
 }
 
@@ -170,6 +172,7 @@ static rein_status build(rein_model *m) {
     rein_status status = list_modules(m, matcher);
     rein_lora_matcher_destroy(matcher);
     REIN_TRY(status);
+    if (m->value) REIN_TRY(rein_value_add(m));
     rein_model_base_hash(m, lo->base_hash);
     return bind(m);
 }
@@ -248,7 +251,7 @@ static rein_status check_base(const rein_model *m, const char *path) {
 
 rein_status rein_lora_restore(rein_model *m, const char *path) {
     REIN_TRY(check_base(m, path));
-    return rein_params_read(m, m->w, path);
+    return rein_params_read_some(m, m->w, 0, rein_value_first(m), path);
 }
 
 rein_status rein_lora_read(rein_model *m, const char *dir) {
@@ -272,7 +275,7 @@ rein_status rein_lora_save(const rein_model *m, const char *dir) {
     REIN_TRY_OUT(status, rein_path_format(&arena, &path, "%s/adapter_config.json", dir), out);
     REIN_TRY_OUT(status, rein_file_write(path, text.data, text.len), out);
     REIN_TRY_OUT(status, rein_path_format(&arena, &path, "%s/adapter_model.safetensors", dir), out);
-    status = rein_params_write(m, m->w, path);
+    status = rein_params_write_some(m, m->w, 0, rein_value_first(m), path);
 out:
     rein_str_deinit(&text);
     rein_arena_deinit(&arena);

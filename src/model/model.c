@@ -10,6 +10,7 @@
 #include "model/lora.h"
 #include "model/rope.h"
 #include "model/table.h"
+#include "model/value.h"
 
 /* ---- operands ---- */
 
@@ -146,11 +147,13 @@ static rein_status make_full(rein_model *m) {
     m->n_float = t->n_float;
     REIN_TRY(rein_alloc(&m->param, m->n_param, sizeof *m->param));
     memcpy(m->param, t->tensor, (size_t)m->n_param * sizeof *m->param);
+    if (m->value) REIN_TRY(rein_value_add(m));
     REIN_TRY(rein_alloc(&m->w, m->n_float, sizeof(float)));
     for (int64_t i = 0; i < t->n; i++) {
         t->rows[i] = m->w + t->tensor[i].offset;
         t->dtype[i] = REIN_F32;
     }
+    if (m->value) rein_value_bind(m);
     REIN_TRY(bind(m));
     return make_packed(m);
 }
@@ -170,6 +173,7 @@ rein_status rein_model_create(rein_model **out, const rein_model_config *cfg, re
 void rein_model_destroy(rein_model *m) {
     if (!m) return;
     rein_lora_destroy(m->lora);
+    rein_free(m->value);
     rein_table_destroy(m->table);
     rein_source_close(m->source);
     rein_free(m->param);
@@ -197,6 +201,9 @@ void rein_model_init(rein_model *m, uint64_t seed) {
     rein_model_pack(m);
 }
 
+/* First parameter that is none of the network's tensors: of an adapter, else of a value head. */
+static int64_t own_params(const rein_model *m) { return m->lora ? 0 : rein_value_first(m); }
+
 int64_t rein_model_trained(const rein_model *m) {
     int64_t n = 0;
     for (int64_t i = 0; i < m->n_param; i++) n += m->param[i].rows * m->param[i].cols;
@@ -204,18 +211,19 @@ int64_t rein_model_trained(const rein_model *m) {
 }
 
 int64_t rein_model_count(const rein_model *m) {
-    int64_t n = m->lora ? rein_model_trained(m) : 0;
+    int64_t n = 0;
+    for (int64_t i = own_params(m); i < m->n_param; i++) n += m->param[i].rows * m->param[i].cols;
     for (int64_t i = 0; i < m->table->n; i++) n += m->table->tensor[i].rows * m->table->tensor[i].cols;
     return n;
 }
 
 /* ---- hashes ---- */
 
-static void hash(const rein_model *m, bool adapter, char hex[REIN_XXH_HEX]) {
+static void hash(const rein_model *m, bool all, char hex[REIN_XXH_HEX]) {
     rein_xxh *h = NULL;
     if (rein_xxh_create(&h) != REIN_OK) REIN_ASSERT(false && "out of memory for a hash state");
     rein_table_hash(m->table, h);
-    for (int64_t i = 0; i < m->n_param && adapter; i++) {
+    for (int64_t i = own_params(m); i < m->n_param && all; i++) {
         rein_param_hash(&m->param[i], h);
         rein_xxh_update(h, m->w + m->param[i].offset, (size_t)(m->param[i].rows * m->param[i].cols) * sizeof(float));
     }
@@ -223,7 +231,7 @@ static void hash(const rein_model *m, bool adapter, char hex[REIN_XXH_HEX]) {
     rein_xxh_destroy(h);
 }
 
-void rein_model_hash(const rein_model *m, char hex[REIN_XXH_HEX]) { hash(m, m->lora != NULL, hex); }
+void rein_model_hash(const rein_model *m, char hex[REIN_XXH_HEX]) { hash(m, true, hex); }
 
 void rein_model_base_hash(const rein_model *m, char hex[REIN_XXH_HEX]) { hash(m, false, hex); }
 
@@ -237,7 +245,12 @@ static rein_status load_frozen(rein_model *m, rein_source **source, const rein_m
     REIN_TRY(bind(m));
     REIN_TRY(make_packed(m));
     if (o->adapter) return rein_lora_read(m, o->adapter);
-    return o->lora ? rein_lora_create(m, o->lora, o->seed) : REIN_OK;
+    if (o->lora) return rein_lora_create(m, o->lora, o->seed);
+    if (!m->value) return REIN_OK;
+    REIN_TRY(rein_value_add(m));
+    REIN_TRY(rein_alloc(&m->w, m->n_float, sizeof(float)));
+    rein_value_bind(m);
+    return REIN_OK;
 }
 
 static rein_status load(rein_model **out, const char *path, rein_device *dev, const rein_model_options *o) {
@@ -246,12 +259,17 @@ static rein_status load(rein_model **out, const char *path, rein_device *dev, co
     rein_status status;
     REIN_TRY(rein_source_open(&source, path));
     REIN_TRY_OUT(status, create(&m, rein_source_config(source), dev, o->max_pos), out);
+    if (o->value_head != REIN_VALUE_NONE) {
+        REIN_TRY_OUT(status, rein_alloc(&m->value, 1, sizeof *m->value), out);
+        m->value->kind = o->value_head;
+    }
     if (o->frozen || o->lora || o->adapter) {
         REIN_TRY_OUT(status, load_frozen(m, &source, o), out);
     } else {
         REIN_TRY_OUT(status, make_full(m), out);
         REIN_TRY_OUT(status, rein_table_read(m->table, m->w, source), out);
     }
+    if (m->value) REIN_TRY_OUT(status, rein_value_load(m, (const char *const[]){o->adapter, path}, o->seed), out);
     rein_model_pack(m);
     *out = m;
     m = NULL;
@@ -283,14 +301,18 @@ rein_status rein_model_restore(rein_model *m, const char *dir) {
     char *path;
     rein_status status;
     REIN_TRY_OUT(status, rein_path_format(&arena, &path, "%s/%smodel.safetensors", dir, m->lora ? "adapter_" : ""), out);
-    status = m->lora ? rein_lora_restore(m, path) : rein_params_read(m, m->w, path);
+    if (m->lora)
+        status = rein_lora_restore(m, path);
+    else if (!m->source)
+        status = rein_params_read_some(m, m->w, 0, rein_value_first(m), path);
+    if (status == REIN_OK && m->value) status = rein_value_restore(m, dir);
     if (status == REIN_OK) rein_model_pack(m);
 out:
     rein_arena_deinit(&arena);
     return status;
 }
 
-rein_status rein_model_save(const rein_model *m, const char *dir) {
+static rein_status save_own(const rein_model *m, const char *dir) {
     rein_arena arena = {0};
     char *path;
     rein_status status;
@@ -298,8 +320,13 @@ rein_status rein_model_save(const rein_model *m, const char *dir) {
     if (m->source) return rein_model_merge(m, dir);
     REIN_TRY_OUT(status, rein_model_config_save(&m->cfg, dir), out);
     REIN_TRY_OUT(status, rein_path_format(&arena, &path, "%s/model.safetensors", dir), out);
-    REIN_TRY_OUT(status, rein_params_write(m, m->w, path), out);
+    REIN_TRY_OUT(status, rein_params_write_some(m, m->w, 0, rein_value_first(m), path), out);
 out:
     rein_arena_deinit(&arena);
     return status;
+}
+
+rein_status rein_model_save(const rein_model *m, const char *dir) {
+    REIN_TRY(save_own(m, dir));
+    return m->value ? rein_value_save(m, dir) : REIN_OK;
 }

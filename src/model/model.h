@@ -59,6 +59,10 @@ typedef struct rein_layer {
 
 typedef struct rein_table rein_table; /* model/table.h: the network's own tensors */
 typedef struct rein_lora rein_lora;
+typedef struct rein_value rein_value; /* model/value.h */
+
+/** A head on the final hidden states that gives one number a position; see value.h. */
+typedef enum rein_value_kind { REIN_VALUE_NONE, REIN_VALUE_LINEAR, REIN_VALUE_MLP } rein_value_kind;
 
 typedef struct rein_model {
     rein_model_config cfg;
@@ -76,6 +80,7 @@ typedef struct rein_model {
     rein_table *table;
     rein_source *source; /* of frozen weights, kept open; NULL: nothing is frozen */
     rein_lora *lora;     /* NULL: no adapter */
+    rein_value *value;   /* NULL: no value head */
     float *vectors;      /* f32 copies of frozen norms and biases */
     float *packed;
     float *rope;     /* (n_pos, D/2, 2) cos, sin */
@@ -90,9 +95,6 @@ void rein_model_destroy(rein_model *model);
 
 /** Normal(0, initializer_range) matrices, zero biases, unit norms; a pure function of (seed, tensor, element). */
 void rein_model_init(rein_model *model, uint64_t seed);
-
-/** A head on the final hidden states that gives one number a position; see value.h. */
-typedef enum rein_value_kind { REIN_VALUE_NONE, REIN_VALUE_LINEAR, REIN_VALUE_MLP } rein_value_kind;
 
 typedef struct rein_model_options {
     int64_t max_pos;              /* as in rein_model_create */
@@ -115,7 +117,8 @@ REIN_NODISCARD rein_status rein_model_load(rein_model **out, const char *path, r
                                            const rein_model_options *options);
 
 /** Write into an existing directory: config.json and model.safetensors (f32); of a model with an adapter the adapter alone,
- *  adapter_config.json and adapter_model.safetensors, which records the base's hash. */
+ *  adapter_config.json and adapter_model.safetensors, which records the base's hash. A value head goes into
+ *  value_head.safetensors beside either. */
 REIN_NODISCARD rein_status rein_model_save(const rein_model *model, const char *dir);
 
 /** Read the trained tensors of a directory that rein_model_save wrote, and pack. REIN_ERR_MISMATCH as in rein_model_load. */
@@ -128,7 +131,7 @@ REIN_NODISCARD rein_status rein_model_merge(const rein_model *model, const char 
 void rein_model_pack(rein_model *model);
 
 /** XXH3-128 over names, shapes and f32 values: of the network's tensors, in whatever type they are stored, then of the
- *  adapter's. */
+ *  adapter's and the value head's. */
 void rein_model_hash(const rein_model *model, char hex[REIN_XXH_HEX]);
 
 /** The same of the network alone. */
@@ -140,6 +143,11 @@ void rein_params_hash(const rein_model *model, const float *flat, char hex[REIN_
 REIN_NODISCARD rein_status rein_params_sumsq(const rein_model *model, const float *flat, double *out);
 REIN_NODISCARD rein_status rein_params_read(const rein_model *model, float *flat, const char *path);
 REIN_NODISCARD rein_status rein_params_write(const rein_model *model, const float *flat, const char *path);
+/** The same of parameters [first, end) of the table: a file of the network or the adapter, or of the value head. */
+REIN_NODISCARD rein_status rein_params_read_some(const rein_model *model, float *flat, int64_t first, int64_t end,
+                                                 const char *path);
+REIN_NODISCARD rein_status rein_params_write_some(const rein_model *model, const float *flat, int64_t first, int64_t end,
+                                                  const char *path);
 
 /** Number of parameters (without padding): of the network and the adapter, and of those that are trained. */
 int64_t rein_model_count(const rein_model *model);

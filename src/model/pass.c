@@ -99,6 +99,7 @@ void rein_pass_deinit(rein_pass *pass) {
     rein_free(pass->head_row);
     rein_free(pass->local);
     rein_free(pass->block_read);
+    rein_free(pass->value);
     rein_free(pass->runs);
     *pass = (rein_pass){0};
 }

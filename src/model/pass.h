@@ -55,9 +55,12 @@ typedef struct rein_pass {
     int32_t *head_row;    /* (cap_head) rows of the batch in the block */
     int64_t (*local)[2];  /* (cap_head) ranges of the plan in rows of the block */
     rein_read *block_read;/* (cap_read) reads in rows of the block */
-    float *stat;          /* (3 * reads) m and l of each read, then its log-prob */
+    float *stat;          /* (8 * reads) scratch of the reads of a block; see head.c */
     rein_run *runs;       /* (cap_runs) the batch's runs with one layer's dkv */
-    int64_t cap_head, cap_read, cap_stat, cap_runs;
+    float *value;         /* scratch of the value head; see value.c */
+    struct rein_pass *teacher; /* of divergences: has done the same batch's forward pass; borrowed, NULL: none */
+    float beta;           /* which divergence; see rein_leaf_teach */
+    int64_t cap_head, cap_read, cap_stat, cap_value, cap_runs;
     int64_t block_rows;   /* rows of a logits block */
     int64_t rows_done;    /* counter: rows computed by forward passes */
 } rein_pass;
@@ -97,18 +100,29 @@ REIN_NODISCARD rein_status rein_pass_backward(rein_pass *pass, rein_batch *batch
 
 /* ---- the head: final norm, logits, log-probs of the rows that are read ---- */
 
-/** Log-probs of reads (sorted by row of the batch) from pass->x. entropy may be NULL. */
-REIN_NODISCARD rein_status rein_head_logprob(rein_pass *pass, const rein_read *reads, int64_t n, float *logp,
-                                             float *entropy);
+/** What the distributions of reads give, as in rein_leaf_values; arrays of (n), NULL: not wanted. */
+typedef struct rein_read_values {
+    float *logp, *entropy, *mean_logp, *divergence;
+    int32_t *best;
+} rein_read_values;
+
+/** Gradient of the loss with respect to them; arrays of (n), NULL: zero. */
+typedef struct rein_read_gradient {
+    const float *logp, *entropy, *mean_logp, *divergence;
+} rein_read_gradient;
+
+/** Values of n reads (sorted by row of the batch) from pass->x. */
+REIN_NODISCARD rein_status rein_head_forward(rein_pass *pass, const rein_read *reads, int64_t n,
+                                             const rein_read_values *out);
 
 /**
- * Backward of the head: adds to grads and writes dx (T, C), zero where nothing is read.
+ * Backward of the head: adds to grads, and writes the rows of dx (T, C) that are read.
  *
- * @param dlogp  (n) gradient of the loss with respect to each read's log-prob.
  * @note  Only reads whose row lies in the plan may be given.
  */
-REIN_NODISCARD rein_status rein_head_backward(rein_pass *pass, const rein_read *reads, int64_t n, const float *dlogp,
-                                              const rein_plan *plan, int64_t T, float *dx, rein_grads *grads);
+REIN_NODISCARD rein_status rein_head_backward(rein_pass *pass, const rein_read *reads, int64_t n,
+                                              const rein_read_gradient *g, const rein_plan *plan, float *dx,
+                                              rein_grads *grads);
 
 /** Logits (n, V) of the given rows of pass->x, one block; for sampling. The array is the pass's own. */
 REIN_NODISCARD rein_status rein_head_logits(rein_pass *pass, const int64_t *rows, int64_t n, float **logits);

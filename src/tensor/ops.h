@@ -90,6 +90,21 @@ typedef struct rein_read {
     float temperature;     /* > 0 */
 } rein_read;
 
+/** The teacher's side of divergences: its logits in the same rows, and their stat as logprob gives it for the same reads. */
+typedef struct rein_teaching {
+    const float *logits; /* (rows, V) */
+    const float *stat;   /* (n_reads, 2) */
+    float beta;          /* in [0, 1] */
+} rein_teaching;
+
+/** Gradient of the loss with respect to what reads give beside the log-prob; arrays of (n_reads), NULL: zero. */
+typedef struct rein_distribution_gradient {
+    const float *entropy, *mean_logp, *divergence;
+    const float *entropy_is;    /* the entropies; only read where their gradient is given */
+    const float *divergence_is; /* (n_reads, 2) as divergence gives it; likewise, and the teaching */
+    rein_teaching teaching;
+} rein_distribution_gradient;
+
 typedef struct rein_adamw_args {
     float lr, beta1, beta2, eps, weight_decay;
     float bias1, bias2; /* 1 - beta^t, computed in f64 by the caller */
@@ -149,6 +164,10 @@ typedef struct rein_ops {
     void (*rmsnorm_bwd)(rein_device *dev, float *dx, float *dw, const float *dy, int64_t ld, const float *x, int64_t ldx,
                         const float *w, const float *rstd, const rein_plan *plan, int64_t M, int64_t R, int64_t C, int add);
 
+    /** y[t] = x[t] - m, m = (tree16 of x[t], plain adds) / C: LayerNorm (Ba et al. 2016, arXiv:1607.06450) is rmsnorm of it,
+     *  plus a bias. x, y (M, C) dense; y may be x. It is its own backward. */
+    void (*center)(rein_device *dev, float *y, const float *x, int64_t M, int64_t C);
+
     /* ---- rotary embedding (Su et al. 2021, arXiv:2104.09864), half-split form, in place ---- */
 
     /** cs (n_pos, D/2, 2) holds cos, sin. For each row t and each of its n_head segments of D at x + t*ld: with a = x[i],
@@ -165,7 +184,7 @@ typedef struct rein_ops {
 
     /* ---- low-rank adapters (Hu et al. 2021, arXiv:2106.09685; DoRA: Liu et al. 2024, arXiv:2402.09353) ---- */
 
-    /** y[t,n] += a[t,n], plain adds; y (M, ldy), a (M, lda). */
+    /** y[t,n] += a[t,n], plain adds; y (M, ldy), a (M, lda); lda 0: the same row each time. */
     void (*add_rows)(rein_device *dev, float *y, int64_t ldy, const float *a, int64_t lda, int64_t M, int64_t N);
     /** x[i] *= s */
     void (*scale)(rein_device *dev, float *x, float s, int64_t n);
@@ -228,6 +247,29 @@ typedef struct rein_ops {
      *  with respect to logp i). dlogits must not be logits. */
     void (*logprob_bwd)(rein_device *dev, float *dlogits, const float *dlogp, const float *stat, const float *logits,
                         const rein_read *reads, int64_t n_reads, int64_t rows, int64_t V);
+
+    /** best[i] = the lowest id of the kept set (or all) whose logit is the largest. */
+    void (*logprob_best)(rein_device *dev, int32_t *best, const float *logits, const rein_read *reads, int64_t n_reads,
+                         int64_t V);
+    /** mean[i] = (tree16 over v of z_v - m, plain adds) / n - l over the n ids of the kept set (or all); stat is logprob's. */
+    void (*logprob_mean)(rein_device *dev, float *mean, const float *stat, const float *logits, const rein_read *reads,
+                         int64_t n_reads, int64_t V);
+    /** Divergence between each read's distribution p and the teacher's q over the same ids, in nats. With
+     *  a_v = (z_v - m) - l, p_v = exp(a_v), b_v and q_v likewise of the teacher's logits over the same temperature, and
+     *  d = b - a, the sums being tree16 over v:
+     *    beta 0  (KL(q || p))  D = sum of fma(q, d, .);   U = 0
+     *    beta 1  (KL(p || q))  D = sum of fma(p, -d, .);  U = 0
+     *    else    d clamped to [-80, 80]; u = log(fma(beta, exp(d), 1 - beta)), the log of the mixture over p;
+     *            U = sum of fma(p, u, .);  D = beta * (sum of fma(q, d - u, .)) - (1 - beta) * U
+     *  out (n, 2) receives D, U. Exactly 0 for equal logits. */
+    void (*divergence)(rein_device *dev, float *out, const rein_teaching *teaching, const float *logits, const float *stat,
+                       const rein_read *reads, int64_t n_reads, int64_t V);
+    /** For each read in order, over its n ids, with p, d, u, D, U as above, H the entropy, and the terms that have a gradient:
+     *    x = fma(-dentropy[i], p * (a + H), 0);  x = fma(dmean[i], 1 / n - p, x);  x = fma(ddivergence[i], y, x)
+     *    y = p - q (beta 0), p * (-d - D) (beta 1), p * ((1 - beta) * (U - u)) (else)
+     *    dlogits[row, v] += x / temperature. */
+    void (*distribution_bwd)(rein_device *dev, float *dlogits, const rein_distribution_gradient *g, const float *stat,
+                             const float *logits, const rein_read *reads, int64_t n_reads, int64_t rows, int64_t V);
 
     /** e[v] = exp(z_v - max z) of one row (V), z_v = row[v] / temperature: what a sampler draws from. Runs in the calling
      *  thread, so that rows may be drawn by several threads at once. */

@@ -2,43 +2,8 @@
  * Log-softmax and gather, and its gradient. A read over the whole vocabulary runs on vectors along the row; one over a
  * kept set gathers its logits block by block and keeps the 16 partial sums by id.
  */
-#include "cpu/tuned/tuned.h"
+#include "cpu/tuned/logprob.h"
 #include "tensor/mathf.h"
-
-enum { KEPT_BLOCK = 64 };
-
-/* x / t, without the division where it is the identity. */
-REIN_INLINE vec over(vec x, float t) { return t == 1.0f ? x : v_div(x, v_set(t)); }
-
-/* logits of kept ids [i, i + n), divided by the temperature */
-static void gather(float *z, const rein_read *r, const float *row, int64_t i, int64_t n) {
-    for (int64_t k = 0; k < n; k++) z[k] = row[r->kept[i + k]];
-    for (int64_t k = 0; k < n; k += REIN_W) v_store(z + k, over(v_load(z + k), r->temperature));
-}
-
-/* ---- maximum ---- */
-
-REIN_INLINE void max_step(vec m[REIN_V16], const float *x, int64_t n) {
-    for (int v = 0; v < REIN_V16; v++) {
-        int64_t at = v * REIN_W;
-        m[v] = v_selectn(n - at, v_max(v_loadn(x + at, n - at), m[v]), m[v]);
-    }
-}
-
-static float max_all(const float *row, float temperature, int64_t V) {
-    vec m[REIN_V16];
-    int64_t i = 0;
-    for (int v = 0; v < REIN_V16; v++) m[v] = v_set(-INFINITY);
-    for (; i + 16 <= V; i += 16) max_step(m, row + i, 16);
-    if (i < V) max_step(m, row + i, V - i);
-    return v_max16(m) / temperature; /* dividing keeps the order */
-}
-
-static float max_kept(const rein_read *r, const float *row) {
-    float m = -INFINITY;
-    for (int64_t i = 0; i < r->n_kept; i++) m = row[r->kept[i]] > m ? row[r->kept[i]] : m;
-    return m / r->temperature;
-}
 
 /* ---- sums: S and the dot product of e and z - m, as 16 partial sums each ---- */
 
@@ -66,10 +31,10 @@ static void sums_all(float sums[2], const float *row, float temperature, float m
 }
 
 static void sums_kept(float sums[2], const rein_read *r, const float *row, float max) {
-    float s[REIN_LANES] = {0}, dot[REIN_LANES] = {0}, z[KEPT_BLOCK] = {0}, e[KEPT_BLOCK];
-    for (int64_t i = 0; i < r->n_kept; i += KEPT_BLOCK) {
-        int64_t n = min_i64(KEPT_BLOCK, r->n_kept - i);
-        gather(z, r, row, i, n);
+    float s[REIN_LANES] = {0}, dot[REIN_LANES] = {0}, z[REIN_ID_BLOCK] = {0}, e[REIN_ID_BLOCK];
+    for (int64_t i = 0; i < r->n_kept; i += REIN_ID_BLOCK) {
+        int64_t n = min_i64(REIN_ID_BLOCK, r->n_kept - i);
+        logits_of(z, r, row, i, n);
         for (int64_t k = 0; k < n; k += REIN_W) {
             vec x = v_sub(v_load(z + k), v_set(max));
             v_store(z + k, x);
@@ -96,7 +61,7 @@ void REIN_ISA(rein_logprob)(rein_device *dev, float *logp, float *stat, float *e
     for (int64_t i = 0; i < n_reads; i++) {
         const rein_read *r = &reads[i];
         const float *row = logits + r->row * V;
-        float m = (r->n_kept ? max_kept(r, row) : max_all(row, r->temperature, V)) + 0.0f, sums[2];
+        float m = (r->n_kept ? kept_max(r, row) : row_max(row, r->temperature, V)) + 0.0f, sums[2];
         if (r->n_kept)
             sums_kept(sums, r, row, m);
         else
@@ -135,28 +100,15 @@ static void bwd_all(float *d, const rein_read *r, const float *row, const float 
 }
 
 static void bwd_kept(float *d, const rein_read *r, const float *row, const float stat[2], float g) {
-    float z[KEPT_BLOCK] = {0}, hit[KEPT_BLOCK] = {0};
-    for (int64_t i = 0; i < r->n_kept; i += KEPT_BLOCK) {
-        int64_t n = min_i64(KEPT_BLOCK, r->n_kept - i);
-        gather(z, r, row, i, n);
+    float z[REIN_ID_BLOCK] = {0}, hit[REIN_ID_BLOCK] = {0};
+    for (int64_t i = 0; i < r->n_kept; i += REIN_ID_BLOCK) {
+        int64_t n = min_i64(REIN_ID_BLOCK, r->n_kept - i);
+        logits_of(z, r, row, i, n);
         for (int64_t k = 0; k < n; k++) hit[k] = r->kept[i + k] == r->target ? 1.0f : 0.0f;
         for (int64_t k = 0; k < n; k += REIN_W)
             v_store(z + k, gradient(v_load(z + k), stat, g, r->temperature, v_load(hit + k)));
         for (int64_t k = 0; k < n; k++) d[r->kept[i + k]] += z[k];
     }
-}
-
-/* First read of a row at or after `row`. */
-static int64_t first_read(const rein_read *reads, int64_t n, int64_t row) {
-    int64_t low = 0, high = n;
-    while (low < high) {
-        int64_t middle = low + (high - low) / 2;
-        if (reads[middle].row < row)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
 }
 
 void REIN_ISA(rein_logprob_bwd)(rein_device *dev, float *dlogits, const float *dlogp, const float *stat,
@@ -179,7 +131,7 @@ void REIN_ISA(rein_logprob_bwd)(rein_device *dev, float *dlogits, const float *d
 }
 
 void REIN_ISA(rein_softmax_terms)(float *e, const float *row, float temperature, int64_t V) {
-    vec m = v_set(max_all(row, temperature, V) + 0.0f);
+    vec m = v_set(row_max(row, temperature, V) + 0.0f);
     for (int64_t i = 0; i < V; i += REIN_W) {
         vmask k = v_mask(V - i);
         v_storem(k, e + i, v_exp(v_sub(over(v_loadm(k, row + i), temperature), m)));

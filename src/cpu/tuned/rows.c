@@ -120,6 +120,29 @@ void REIN_ISA(rein_rmsnorm_bwd)(rein_device *dev, float *dx, float *dw, const fl
             rmsnorm_dx_one(dx + t * ld + r * C, dy + t * ld + r * C, x + t * ldx + r * C, w, rstd[t * R + r], C, add);
 }
 
+/* ---- the mean taken off ---- */
+
+REIN_INLINE void sum_step(vec p[REIN_V16], const float *x, int64_t n) {
+    for (int v = 0; v < REIN_V16; v++)
+        p[v] = v_selectn(n - v * REIN_W, v_add(p[v], v_loadn(x + v * REIN_W, n - v * REIN_W)), p[v]);
+}
+
+static void center_one(float *y, const float *x, int64_t C) {
+    vec p[REIN_V16];
+    for (int v = 0; v < REIN_V16; v++) p[v] = v_zero();
+    int64_t i = 0;
+    for (; i + 16 <= C; i += 16) sum_step(p, x + i, 16);
+    if (i < C) sum_step(p, x + i, C - i);
+    vec mean = v_set(v_tree16(p) / (float)C);
+    for (i = 0; i < C; i += REIN_W) v_storen(y + i, C - i, v_sub(v_loadn(x + i, C - i), mean));
+}
+
+void REIN_ISA(rein_center)(rein_device *dev, float *y, const float *x, int64_t M, int64_t C) {
+    int parts = parts_for(dev, 2 * M * C);
+#pragma omp parallel for schedule(static) num_threads(parts)
+    for (int64_t t = 0; t < M; t++) center_one(y + t * C, x + t * C, C);
+}
+
 /* ---- rotary embedding ---- */
 
 enum { ROPE_BLOCK = 64 };

@@ -53,6 +53,7 @@ void REIN_ISA(rein_rmsnorm)(rein_device *dev, float *y, int64_t ldy, float *rstd
 void REIN_ISA(rein_rmsnorm_bwd)(rein_device *dev, float *dx, float *dw, const float *dy, int64_t ld, const float *x,
                                 int64_t ldx, const float *w, const float *rstd, const rein_plan *plan, int64_t M,
                                 int64_t R, int64_t C, int add);
+void REIN_ISA(rein_center)(rein_device *dev, float *y, const float *x, int64_t M, int64_t C);
 void REIN_ISA(rein_rope)(rein_device *dev, float *x, int64_t ld, const int64_t *pos, const float *cs, int64_t M,
                          int64_t n_head, int64_t D, int inverse);
 void REIN_ISA(rein_swiglu)(rein_device *dev, float *act, const float *gu, int64_t M, int64_t F);
@@ -75,6 +76,17 @@ void REIN_ISA(rein_logprob)(rein_device *dev, float *logp, float *stat, float *e
 void REIN_ISA(rein_softmax_terms)(float *e, const float *row, float temperature, int64_t V);
 void REIN_ISA(rein_logprob_bwd)(rein_device *dev, float *dlogits, const float *dlogp, const float *stat,
                                 const float *logits, const rein_read *reads, int64_t n_reads, int64_t rows, int64_t V);
+
+/* distribution.c */
+void REIN_ISA(rein_logprob_best)(rein_device *dev, int32_t *best, const float *logits, const rein_read *reads,
+                                 int64_t n_reads, int64_t V);
+void REIN_ISA(rein_logprob_mean)(rein_device *dev, float *mean, const float *stat, const float *logits,
+                                 const rein_read *reads, int64_t n_reads, int64_t V);
+void REIN_ISA(rein_divergence)(rein_device *dev, float *out, const rein_teaching *t, const float *logits,
+                               const float *stat, const rein_read *reads, int64_t n_reads, int64_t V);
+void REIN_ISA(rein_distribution_bwd)(rein_device *dev, float *dlogits, const rein_distribution_gradient *g,
+                                     const float *stat, const float *logits, const rein_read *reads, int64_t n_reads,
+                                     int64_t rows, int64_t V);
 
 /* optim.c */
 void REIN_ISA(rein_adamw)(rein_device *dev, float *p, float *m, float *v, const float *grad, int64_t n,
