@@ -6,7 +6,7 @@
 #include "train/distill.h"
 
 static workshop shop;
-static char teacher[JOB_PATH];
+static char teacher[JOB_PATH + 16];
 
 static int set_up(void **state) {
     char path[JOB_PATH];
@@ -25,6 +25,8 @@ static int set_up(void **state) {
     snprintf(teacher, sizeof teacher, "teacher_model=%s", path);
     snprintf(path, sizeof path, "%s/teacher/tokenizer.json", shop.dir);
     OK(rein_tokenizer_save(tok, path));
+    rows_file(&shop, "few.jsonl", "{\"prompt\":\"say 0\",\"completion\":\"4\"}\n{\"prompt\":\"now: \",\"completion\":\"1\"}\n"
+                                  "{\"prompt\":\"0.1\",\"completion\":\"5\"}\n{\"prompt\":\"say 5\",\"completion\":\"7\"}\n");
     rein_model_destroy(m);
     rein_tokenizer_destroy(tok);
     rein_device_close(dev);
@@ -73,14 +75,16 @@ static void a_copy_teaches_nothing(void **state) {
 }
 
 static void the_policy_becomes_the_teacher(void **state) {
-    static const char *const how[][2] = {{"beta=0", "lmbda=0"}, {"beta=1", "lmbda=1"}};
+    static const char *const how[][2] = {{"beta=0", "lmbda=0"}, {"beta=0.5", "lmbda=0"}, {"beta=1", "lmbda=1"}};
     (void)state;
     for (size_t i = 0; i < REIN_COUNT(how); i++) {
-        rows_job r = {.job = {.shop = &shop, .name = how[i][0], .extra = {teacher, how[i][0], how[i][1], "max_new_tokens=3", "max_steps=400",
-                                                                         "save_steps=0", "temperature=1"}},
-                      .kind = "distill", .data = "rows.jsonl"};
+        char name[24];
+        snprintf(name, sizeof name, "becomes%d", (int)i);
+        rows_job r = {.job = {.shop = &shop, .name = name, .extra = {teacher, how[i][0], how[i][1], "max_new_tokens=1", "max_steps=300",
+                                                                   "save_steps=0", "temperature=1"}},
+                      .kind = "distill", .data = "few.jsonl"};
         OK(rows_run(&r));
-        double first = metric(&r.job, "loss", 1), last = metric(&r.job, "loss", 400);
+        double first = metric(&r.job, "loss", 1), last = metric(&r.job, "loss", 300);
         if (!(first > 0.1 && last < 1e-3)) fail_msg("%s: divergence %g, then %g", how[i][0], first, last);
     }
 }
