@@ -150,34 +150,28 @@ static rein_status reserve_reads(rein_leaf *leaf, int64_t most) {
     return REIN_OK;
 }
 
-/* Reads in order of rows: in the forward pass of every wanted token of the part's own spans, in the backward pass of every
- * wanted token that is predicted at one of their rows. They differ in the first tokens of spans whose parent is context. */
-static rein_status list_reads(rein_leaf *leaf, const rein_part *part, bool backward) {
+/* Reads in order of rows. Of tokens with REIN_WANT_TOKEN: in the forward pass those of the part's own spans, in the backward
+ * pass those that are predicted at one of their rows; they differ in the first tokens of spans whose parent is context.
+ * Of tokens with REIN_WANT_SCORE: at their own rows, after what is predicted there; read_tok is then ~token. */
+static rein_status list_reads(rein_leaf *leaf, const rein_part *part, bool backward, bool tokens, bool scores) {
     const rein_forest *f = leaf->forest;
-    REIN_TRY(reserve_reads(leaf, part->tokens + f->n_span));
+    REIN_TRY(reserve_reads(leaf, 2 * part->tokens + f->n_span));
     leaf->n_read = 0;
     for (int64_t i = 0; i < part->n_entry; i++) {
         const rein_span *s = &f->span[part->entry[i]];
-        int64_t row = leaf->batch.runs[i].row;
-        if (part->context[i] && backward) continue;
-        for (int64_t t = 1; t < s->n && !part->context[i]; t++)
-            if (f->want[s->tok + t] & REIN_WANT_TOKEN) add_read(leaf, row + t - 1, s->tok + t);
-        for (int64_t c = leaf->plan->first_child[part->entry[i]]; c >= 0; c = leaf->plan->next_child[c])
-            if (f->want[f->span[c].tok] & REIN_WANT_TOKEN && (backward || leaf->member[c] == leaf->part))
-                add_read(leaf, row + s->n - 1, f->span[c].tok);
-    }
-    return REIN_OK;
-}
-
-/* Reads of the part's tokens at their own rows. */
-static rein_status list_scores(rein_leaf *leaf, const rein_part *part) {
-    const rein_forest *f = leaf->forest;
-    REIN_TRY(reserve_reads(leaf, part->tokens + f->n_span));
-    leaf->n_read = 0;
-    for (int64_t i = 0; i < part->n_entry; i++) {
-        const rein_span *s = &f->span[part->entry[i]];
-        for (int64_t t = 0; t < s->n && !part->context[i]; t++)
-            if (f->want[s->tok + t] & REIN_WANT_SCORE) add_read(leaf, leaf->batch.runs[i].row + t, s->tok + t);
+        bool own = !part->context[i];
+        if (!own && backward) continue;
+        for (int64_t t = own ? 0 : s->n - 1; t < s->n; t++) {
+            int64_t row = leaf->batch.runs[i].row + t, tok = s->tok + t;
+            if (tokens && t + 1 < s->n && f->want[tok + 1] & REIN_WANT_TOKEN) add_read(leaf, row, tok + 1);
+            for (int64_t c = t + 1 < s->n ? -1 : leaf->plan->first_child[part->entry[i]]; c >= 0 && tokens;
+                 c = leaf->plan->next_child[c])
+                if (f->want[f->span[c].tok] & REIN_WANT_TOKEN && (backward || leaf->member[c] == leaf->part))
+                    add_read(leaf, row, f->span[c].tok);
+            if (!scores || !own || !(f->want[tok] & REIN_WANT_SCORE)) continue;
+            add_read(leaf, row, tok);
+            leaf->read_tok[leaf->n_read - 1] = ~tok;
+        }
     }
     return REIN_OK;
 }
@@ -193,8 +187,9 @@ static void scatter(const rein_leaf *leaf, float *to, const float *from) {
     for (int64_t i = 0; i < leaf->n_read && to; i++) to[leaf->read_tok[i]] = from[i];
 }
 
-static rein_status read_logits(rein_leaf *leaf, const rein_leaf_values *out) {
+static rein_status read_logits(rein_leaf *leaf, const rein_part *part, const rein_leaf_values *out) {
     if (!out->logp && !out->entropy && !out->mean_logp && !out->divergence && !out->best) return REIN_OK;
+    REIN_TRY(list_reads(leaf, part, false, true, false));
     REIN_ASSERT(!out->divergence || (leaf->teacher && leaf->teacher->part == leaf->part));
     rein_read_values v = {array(leaf, 0, out->logp), array(leaf, 1, out->entropy), array(leaf, 2, out->mean_logp),
                           array(leaf, 3, out->divergence), out->best ? leaf->read_best : NULL};
@@ -207,10 +202,14 @@ static rein_status read_logits(rein_leaf *leaf, const rein_leaf_values *out) {
     return REIN_OK;
 }
 
-static rein_status read_values(rein_leaf *leaf, float *out) {
-    if (!out) return REIN_OK;
+static rein_status read_values(rein_leaf *leaf, const rein_part *part, const rein_leaf_values *out) {
+    if (!out->value && !out->score) return REIN_OK;
+    REIN_TRY(list_reads(leaf, part, false, out->value != NULL, out->score != NULL));
     REIN_TRY(rein_value_forward(&leaf->pass, leaf->read, leaf->n_read, leaf->read_value));
-    scatter(leaf, out, leaf->read_value);
+    for (int64_t i = 0; i < leaf->n_read; i++) {
+        int64_t tok = leaf->read_tok[i];
+        *(tok < 0 ? &out->score[~tok] : &out->value[tok]) = leaf->read_value[i];
+    }
     return REIN_OK;
 }
 
@@ -222,11 +221,8 @@ rein_status rein_leaf_forward(rein_leaf *leaf, int64_t part_index, const rein_le
     REIN_TRY(rein_pass_forward(&leaf->pass, &leaf->batch));
     for (int64_t i = 0; i < part->n_entry; i++)
         if (!part->context[i]) leaf->member[part->entry[i]] = part_index;
-    REIN_TRY(list_reads(leaf, part, false));
-    REIN_TRY(read_logits(leaf, out));
-    REIN_TRY(read_values(leaf, out->value));
-    if (out->score) REIN_TRY(list_scores(leaf, part));
-    return read_values(leaf, out->score);
+    REIN_TRY(read_logits(leaf, part, out));
+    return read_values(leaf, part, out);
 }
 
 /* ---- backward ---- */
@@ -273,18 +269,24 @@ static const float *collect(rein_leaf *leaf, int k, const float *from) {
     return to;
 }
 
-static rein_status logits_backward(rein_leaf *leaf, const rein_leaf_gradient *d, const rein_plan *plan, rein_grads *grads) {
-    if (!d->logp && !d->entropy && !d->mean_logp && !d->divergence) return REIN_OK;
+static rein_status logits_backward(rein_leaf *leaf, const rein_part *part, const rein_leaf_gradient *d,
+                                   const rein_plan *plan, rein_grads *grads) {
+    REIN_TRY(list_reads(leaf, part, true, true, false));
     REIN_ASSERT(!d->divergence || (leaf->teacher && leaf->teacher->part == leaf->part));
     rein_read_gradient g = {collect(leaf, 0, d->logp), collect(leaf, 1, d->entropy), collect(leaf, 2, d->mean_logp),
                             collect(leaf, 3, d->divergence)};
     return rein_head_backward(&leaf->pass, leaf->read, leaf->n_read, &g, plan, leaf->dx, grads);
 }
 
-static rein_status values_backward(rein_leaf *leaf, const float *dvalue, const rein_plan *plan, rein_grads *grads) {
-    if (!dvalue) return REIN_OK;
-    return rein_value_backward(&leaf->pass, leaf->read, leaf->n_read, collect(leaf, 0, dvalue), plan, leaf->value_detach,
-                               leaf->dx, grads);
+static rein_status values_backward(rein_leaf *leaf, const rein_part *part, const rein_leaf_gradient *d,
+                                   const rein_plan *plan, rein_grads *grads) {
+    REIN_TRY(list_reads(leaf, part, true, d->value != NULL, d->score != NULL));
+    for (int64_t i = 0; i < leaf->n_read; i++) {
+        int64_t tok = leaf->read_tok[i];
+        leaf->read_value[i] = tok < 0 ? d->score[~tok] : d->value[tok];
+    }
+    return rein_value_backward(&leaf->pass, leaf->read, leaf->n_read, leaf->read_value, plan, leaf->value_detach, leaf->dx,
+                               grads);
 }
 
 rein_status rein_leaf_backward(rein_leaf *leaf, const rein_leaf_gradient *d, rein_grads *grads) {
@@ -295,11 +297,9 @@ rein_status rein_leaf_backward(rein_leaf *leaf, const rein_leaf_gradient *d, rei
     REIN_TRY(lay_dkv(leaf, part));
     REIN_TRY(reserve(&leaf->dx, &leaf->cap_dx, leaf->batch.T * C, sizeof(float)));
     memset(leaf->dx, 0, (size_t)(leaf->batch.T * C) * sizeof(float));
-    REIN_TRY(list_reads(leaf, part, true));
-    REIN_TRY(logits_backward(leaf, d, &plan, grads));
-    REIN_TRY(values_backward(leaf, d->value, &plan, grads));
-    if (d->score) REIN_TRY(list_scores(leaf, part));
-    REIN_TRY(values_backward(leaf, d->score, &plan, grads));
-    bool trunk = d->logp || d->entropy || d->mean_logp || d->divergence || !leaf->value_detach;
-    return trunk ? rein_pass_backward(&leaf->pass, &leaf->batch, leaf->dkv_stride, leaf->dx, &plan, grads) : REIN_OK;
+    bool logits = d->logp || d->entropy || d->mean_logp || d->divergence, values = d->value || d->score;
+    if (logits) REIN_TRY(logits_backward(leaf, part, d, &plan, grads));
+    if (values) REIN_TRY(values_backward(leaf, part, d, &plan, grads));
+    if (!logits && leaf->value_detach) return REIN_OK; /* the trunk has no gradient */
+    return rein_pass_backward(&leaf->pass, &leaf->batch, leaf->dkv_stride, leaf->dx, &plan, grads);
 }

@@ -36,7 +36,7 @@ typedef struct rein_leaf {
     rein_seg *seg;
     int64_t cap_seg;
     rein_read *read;
-    int64_t *read_tok; /* token of each read */
+    int64_t *read_tok; /* token of each read; ~token of a score */
     float *read_value; /* (4, cap_read) */
     int32_t *read_best;
     int64_t n_read, cap_read;

@@ -214,23 +214,27 @@ rein_status rein_grads_init(rein_grads *g, const rein_model *model) {
     REIN_TRY(rein_alloc(&g->flat, g->n_float, sizeof(float)));
     if (model->embed_grad >= 0 && model->head.grad == model->embed_grad)
         REIN_TRY(rein_alloc(&g->tied_head, model->cfg.V * model->cfg.C, sizeof(float)));
+    if (model->value && model->norm.grad >= 0) REIN_TRY(rein_alloc(&g->value_norm, model->cfg.C, sizeof(float)));
     return REIN_OK;
 }
 
 void rein_grads_zero(rein_grads *g, const rein_model *model) {
     memset(g->flat, 0, (size_t)g->n_float * sizeof(float));
     if (g->tied_head) memset(g->tied_head, 0, (size_t)(model->cfg.V * model->cfg.C) * sizeof(float));
+    if (g->value_norm) memset(g->value_norm, 0, (size_t)model->cfg.C * sizeof(float));
 }
 
 void rein_grads_finish(rein_grads *g, const rein_model *model) {
-    if (!g->tied_head) return;
-    float *embed = g->flat + model->embed_grad;
-    model->dev->ops->add(model->dev, embed, embed, g->tied_head, model->cfg.V * model->cfg.C);
+    rein_device *dev = model->dev;
+    float *embed = rein_grad_at(g->flat, model->embed_grad), *norm = rein_grad_at(g->flat, model->norm.grad);
+    if (g->tied_head) dev->ops->add(dev, embed, embed, g->tied_head, model->cfg.V * model->cfg.C);
+    if (g->value_norm) dev->ops->add(dev, norm, norm, g->value_norm, model->cfg.C);
 }
 
 void rein_grads_deinit(rein_grads *g) {
     rein_free(g->flat);
     rein_free(g->tied_head);
+    rein_free(g->value_norm);
     *g = (rein_grads){0};
 }
 

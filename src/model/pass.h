@@ -74,15 +74,16 @@ REIN_NODISCARD rein_status rein_pass_reserve(rein_pass *pass, int64_t T);
 /** Forward through all layers: fills the runs' key-value segments and pass->x (T, C). */
 REIN_NODISCARD rein_status rein_pass_forward(rein_pass *pass, const rein_batch *batch);
 
-/** Gradients of a model: the flat layout, and the head's own buffer when it is tied (added by rein_grads_finish). */
+/** Gradients of a model: the flat layout, and buffers of a tensor's second use, which rein_grads_finish adds. */
 typedef struct rein_grads {
     float *flat;
-    float *tied_head; /* (V, C) or NULL */
+    float *tied_head;  /* (V, C) of the embedding as the head, or NULL */
+    float *value_norm; /* (C) of the final norm below the value head, or NULL */
     int64_t n_float;
 } rein_grads;
 REIN_NODISCARD rein_status rein_grads_init(rein_grads *g, const rein_model *model);
 void rein_grads_zero(rein_grads *g, const rein_model *model);
-/** Add the tied head's gradient to the embedding's, once, at the end of a leaf. */
+/** Add the buffers of second uses to the tensors' gradients, once, at the end of a leaf. */
 void rein_grads_finish(rein_grads *g, const rein_model *model);
 void rein_grads_deinit(rein_grads *g);
 

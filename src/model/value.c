@@ -212,11 +212,11 @@ static void block_backward(rein_pass *pass, const rows *r, int64_t n, const rein
 }
 
 /* Through the final norm into the rows of dx. */
-static void into_trunk(rein_pass *pass, const rows *r, int64_t n, const rein_plan *plan, float *dx, float *gw) {
+static void into_trunk(rein_pass *pass, const rows *r, int64_t n, const rein_plan *plan, float *dx, rein_grads *grads) {
     const rein_model *m = pass->model;
     const rein_ops *op = m->dev->ops;
     int64_t C = m->cfg.C;
-    op->rmsnorm_bwd(m->dev, pass->head_dx, rein_grad_at(gw, m->norm.grad), r->dy, C, rein_head_raw(pass), C, m->norm.w,
+    op->rmsnorm_bwd(m->dev, pass->head_dx, grads->value_norm, r->dy, C, rein_head_raw(pass), C, m->norm.w,
                     pass->head_rstd, plan, n, 1, C, 0);
     for (int64_t i = 0; i < n; i++) {
         float *row = dx + pass->head_row[i] * C;
@@ -238,7 +238,7 @@ rein_status rein_value_backward(rein_pass *pass, const rein_read *reads, int64_t
         memset(r.dv, 0, (size_t)n_row * sizeof *r.dv);
         for (int64_t i = at; i < end; i++) r.dv[pass->block_read[i - at].row] += dvalue[i];
         block_backward(pass, &r, n_row, &local, grads->flat);
-        if (!detach) into_trunk(pass, &r, n_row, &local, dx, grads->flat);
+        if (!detach) into_trunk(pass, &r, n_row, &local, dx, grads);
         at = end;
     }
     return REIN_OK;
