@@ -131,6 +131,17 @@ static void chosen_tokens(void **state) {
                                                            "num_iterations=2"}});
 }
 
+static void curricula(void **state) {
+    (void)state;
+    keeps_its_promises((job){.name = "ued", .extra = {"curriculum=ued", "curriculum_tasks=6", "curriculum_by=reward"}});
+    keeps_its_promises((job){.name = "mix", .extra = {"curriculum=mix", "curriculum_tasks=9", "curriculum_mix_epochs=2"}});
+    job j = {.name = "radius", .extra = {"curriculum=radius", "curriculum_radius=0.3", "curriculum_steps=4"}};
+    keeps_its_promises(j);
+    j.shop = &shop;
+    assert_true(metric(&j, "curriculum/radius", 1) == 0.3);
+    assert_true(metric(&j, "curriculum/radius", 5) == 1);
+}
+
 /* ---- refusals ---- */
 
 static void a_cap_refuses_updates(void **state) {
@@ -166,13 +177,16 @@ static void options_that_do_not_fit_are_refused(void **state) {
         {REIN_ONLINE_GRPO, {"advantage_estimator=rloo", "scale_rewards=none"}, "does not divide"},
         {REIN_ONLINE_GRPO, {"gamma=0.9"}, "does not discount"},
         {REIN_ONLINE_GRPO, {"temperature=warm"}, "temperature"},
-        {REIN_ONLINE_GRPO, {"reward_clip_range=1"}, "LOW,HIGH"},
+        {REIN_ONLINE_GRPO, {"reward_clip_range=1,0"}, "LOW < HIGH"},
         {REIN_ONLINE_GRPO, {"loss_type=cispo"}, "epsilon_high"},
         {REIN_ONLINE_GRPO, {"loss_type=reinforce", "epsilon=0.1"}, "no clip range"},
         {REIN_ONLINE_GRPO, {"beta=linear:0.1:0.2", "ref_model=init", "kl_ctrl=adaptive"}, "one number"},
         {REIN_ONLINE_GRPO, {"beta=0.1", "ref_model=init", "kl_in_reward=true", "kl_estimator=full"}, "kl_in_reward false"},
         {REIN_ONLINE_GRPO, {"max_kl_refusals=1"}, "kl_cap"},
         {REIN_ONLINE_RLOO, {"beta=0", "kl_ctrl=band"}, "no KL term"},
+        {REIN_ONLINE_GRPO, {"curriculum=ued", "dynamic_sampling=true"}, "give one of them"},
+        {REIN_ONLINE_GRPO, {"curriculum_epsilon=0.2"}, "curriculum is not"},
+        {REIN_ONLINE_GRPO, {"curriculum_mix_first=1,2"}, "3 numbers"},
         {REIN_ONLINE_PPO, {"critic_learning_rate=0.1"}, "critic is shared"},
         {REIN_ONLINE_PPO, {"value_head=none"}, "value function"},
     };
@@ -196,6 +210,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(schedules),
         cmocka_unit_test(penalties),
         cmocka_unit_test(chosen_tokens),
+        cmocka_unit_test(curricula),
         cmocka_unit_test(a_cap_refuses_updates),
         cmocka_unit_test(options_that_do_not_fit_are_refused),
     };

@@ -65,8 +65,14 @@ static inline rein_status digits_score(const rein_env *env, const rein_task *tas
     return REIN_OK;
 }
 
+static inline rein_status digits_difficulty(const rein_env *env, const rein_task *task, double *out) {
+    (void)env;
+    *out = task->number[0] / 9;
+    return REIN_OK;
+}
+
 static const rein_env_class digits_class = {
-    .name = "digits", .task = digits_task, .prompt = digits_prompt, .score = digits_score};
+    .name = "digits", .task = digits_task, .difficulty = digits_difficulty, .prompt = digits_prompt, .score = digits_score};
 
 /* ---- the workshop ---- */
 

@@ -80,6 +80,11 @@ typedef struct rein_train_args {
     int64_t audit_every, num_completions_to_print;
     bool dynamic_sampling;
     int64_t max_resamples;
+    /* curriculum */
+    int curriculum, curriculum_by;
+    int64_t curriculum_tasks, curriculum_steps, curriculum_band_visits, curriculum_mix_epochs;
+    double curriculum_radius, curriculum_epsilon, curriculum_temperature, curriculum_ued_margin;
+    const char *curriculum_band, *curriculum_mix_first, *curriculum_mix_last;
     /* credit */
     int advantage_estimator, advantage_std, scale_rewards, multi_objective_aggregation;
     bool normalize_advantages, mask_truncated_completions;
@@ -117,6 +122,10 @@ enum { REIN_USE_SFT = 1 << 0, REIN_USE_GRPO = 1 << 1, REIN_USE_RLOO = 1 << 2, RE
 /** `critic`, in the order of REIN_CRITIC_CHOICES. */
 typedef enum rein_critic_kind { REIN_CRITIC_SHARED, REIN_CRITIC_SEPARATE } rein_critic_kind;
 #define REIN_CRITIC_CHOICES "shared|separate"
+
+/** `curriculum_by`, in the order of REIN_BY_CHOICES. */
+typedef enum rein_curriculum_by { REIN_BY_SUCCESS, REIN_BY_REWARD } rein_curriculum_by;
+#define REIN_BY_CHOICES "success|reward"
 
 extern const rein_option rein_train_rows[]; /* ends with a row without a name */
 

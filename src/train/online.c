@@ -32,8 +32,8 @@ static rein_status store_step(rein_online *o, const rein_commit *commit, const r
 static void begin_step(rein_online *o) {
     rein_online_options_at(&o->opt, o->t.args, o->t.step, o->t.steps);
     rein_online_set_beta(o);
-    if (!o->t.args->dynamic_sampling) o->state.drawn = o->t.step * o->P;
-    o->report = (rein_online_report){0};
+    if (!rein_online_counts_tasks(o->t.args)) o->state.drawn = o->t.step * o->P;
+    o->report = (rein_online_report){.radius = rein_online_radius(o)};
 }
 
 static rein_status timed(rein_online *o, rein_status (*stage)(rein_online *o), int phase) {

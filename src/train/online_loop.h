@@ -31,6 +31,14 @@ typedef struct rein_online_state {
     rein_value_scale returns;     /* with normalize_returns */
 } rein_online_state;
 
+/** The tasks that a curriculum chooses from, and what became of them. */
+typedef struct rein_online_pool {
+    rein_curriculum record;
+    uint8_t *level;  /* (curriculum_tasks) mix only */
+    int64_t *chosen; /* (P) of the step */
+    double *success; /* (P) */
+} rein_online_pool;
+
 /** Means over the updates of a step, as TRL's PPO logs them. */
 typedef enum rein_online_mean {
     REIN_MEAN_APPROX_KL, /* half the mean square of the log-ratio */
@@ -52,6 +60,7 @@ typedef struct rein_online_report {
     double kl_sum;           /* as kl, but a sum over each completion, mean over completions */
     double kl;               /* mean over tokens of the estimator between sampling policy and reference */
     double approx_kl;        /* of the sampling policy to the policy before the last update, k3, mean over tokens */
+    double radius;           /* see rein_online_radius */
     double explained;        /* variance of the returns that the values explain; NaN without any */
     double mean[REIN_MEAN_COUNT];
     int64_t updates, passes; /* applied, and computed */
@@ -71,6 +80,7 @@ typedef struct rein_online {
     rein_leaf ref_leaf;
     rein_online_options opt;  /* with what is scheduled as the current step has it */
     rein_online_state state;
+    rein_online_pool pool;    /* zeroed without a curriculum that chooses */
     int64_t P, G, N;          /* prompts of a step, completions of a prompt, of a step */
     int64_t M, rows;          /* mini-batches of a step, completions of each */
     int32_t eos[REIN_MAX_EOS];
@@ -124,6 +134,17 @@ REIN_NODISCARD rein_status rein_online_critic_gradients(rein_online *o, rein_gro
 
 /** Sequences of a mini-batch whose spans take gradient in a part of the leaf: they are consecutive; begin >= end if none. */
 void rein_online_sequences(const rein_group_batch *b, const rein_leaf *leaf, int64_t part, int64_t *begin, int64_t *end);
+
+/* ---- curriculum ---- */
+
+REIN_NODISCARD rein_status rein_online_pool_init(rein_online *o);
+void rein_online_pool_deinit(rein_online *o);
+/** The next n tasks. */
+REIN_NODISCARD rein_status rein_online_draw(rein_online *o, rein_task *tasks, int64_t n);
+/** Record how the step's tasks went. */
+REIN_NODISCARD rein_status rein_online_pool_record(rein_online *o);
+/** curriculum radius: the largest difficulty of the step. */
+double rein_online_radius(const rein_online *o);
 
 /* ---- reference policy ---- */
 

@@ -30,11 +30,16 @@ static void add_optional(rein_online *o) {
         {"kl_refusals", (double)o->state.kl_cap.refused, a->kl_cap > 0},
         {"updates", (double)r->updates, a->num_iterations * o->M > 1 || a->kl_cap > 0},
         {"approx_kl", r->approx_kl, a->num_iterations * o->M > 1},
+        {"curriculum/radius", r->radius, a->curriculum == REIN_ONLINE_RADIUS},
         {"dynamic_sampling/dropped", (double)r->dropped, a->dynamic_sampling},
         {"dynamic_sampling/unfilled", (double)r->unfilled, a->dynamic_sampling},
     };
     for (size_t i = 0; i < REIN_COUNT(rows); i++)
         if (rows[i].on) rein_metric_add(&o->metrics, rows[i].value, rows[i].name);
+    if (!rein_online_has_pool(a)) return;
+    rein_curriculum_metric metric[REIN_CURRICULUM_METRICS_MAX];
+    int n = rein_curriculum_metrics(metric, &o->pool.record, &o->opt.curriculum, o->P, o->t.step - 1);
+    for (int i = 0; i < n; i++) rein_metric_add(&o->metrics, metric[i].value, metric[i].name);
 }
 
 /* TRL's names for PPO. Sums over a completion's tokens, then means over completions; means over the updates of the step. */

@@ -2,7 +2,7 @@
 #include "train/online_options.h"
 
 #include <math.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct {
@@ -15,7 +15,28 @@ static const struct {
 unsigned rein_online_use(rein_online_kind kind) { return kinds[kind].use; }
 const char *rein_online_name(rein_online_kind kind) { return kinds[kind].name; }
 
+bool rein_online_has_pool(const rein_train_args *a) {
+    return a->curriculum != REIN_CURRICULUM_NONE && a->curriculum != REIN_ONLINE_RADIUS;
+}
+
+bool rein_online_counts_tasks(const rein_train_args *a) {
+    return a->dynamic_sampling || a->curriculum == REIN_ONLINE_RADIUS;
+}
+
 /* ---- from arguments ---- */
+
+/* n numbers with commas between. */
+static rein_status parse_numbers(double *out, int n, const char *name, const char *text) {
+    const char *at = text;
+    for (int i = 0; i < n; i++) {
+        char *end;
+        out[i] = strtod(at, &end);
+        if (end == at || !isfinite(out[i]) || *end != (i + 1 < n ? ',' : 0))
+            return rein_fail(REIN_ERR_USAGE, "%s '%s' is not %d numbers with commas between", name, text, n);
+        at = end + 1;
+    }
+    return REIN_OK;
+}
 
 static rein_status parse_schedules(rein_online_options *o, rein_online_kind kind, const rein_train_args *a) {
     bool ppo = kind == REIN_ONLINE_PPO;
@@ -69,12 +90,29 @@ static rein_loss_options loss_options(const rein_train_args *a) {
                                .ppo_kl_coef = a->ppo_kl_coef};
 }
 
+static rein_status curriculum_options(rein_curriculum_options *c, const rein_train_args *a) {
+    double band[2] = {0};
+    *c = rein_curriculum_options_default();
+    c->kind = a->curriculum == REIN_ONLINE_RADIUS ? REIN_CURRICULUM_NONE : (rein_curriculum_kind)a->curriculum;
+    c->epsilon = a->curriculum_epsilon;
+    c->temperature = a->curriculum_temperature;
+    c->band_visits = a->curriculum_band_visits;
+    c->mix_epochs = a->curriculum_mix_epochs;
+    c->ued_margin = a->curriculum_ued_margin;
+    REIN_TRY(parse_numbers(band, 2, "curriculum_band", a->curriculum_band));
+    c->band_low = band[0];
+    c->band_high = band[1];
+    REIN_TRY(parse_numbers(c->mix_first, REIN_LEVELS, "curriculum_mix_first", a->curriculum_mix_first));
+    return parse_numbers(c->mix_last, REIN_LEVELS, "curriculum_mix_last", a->curriculum_mix_last);
+}
+
 static rein_status parse_range(double *low, double *high, const char *text) {
-    int used = 0;
+    double x[2] = {0};
     if (!text) return REIN_OK;
-    if (sscanf(text, "%lf,%lf%n", low, high, &used) != 2 || text[used] != 0 || !isfinite(*low) || !isfinite(*high) ||
-        *low >= *high)
-        return rein_fail(REIN_ERR_USAGE, "reward_clip_range '%s' is not two numbers LOW,HIGH with LOW < HIGH", text);
+    REIN_TRY(parse_numbers(x, 2, "reward_clip_range", text));
+    if (x[0] >= x[1]) return rein_fail(REIN_ERR_USAGE, "reward_clip_range '%s': LOW,HIGH with LOW < HIGH", text);
+    *low = x[0];
+    *high = x[1];
     return REIN_OK;
 }
 
@@ -160,14 +198,14 @@ static rein_status check_rules(const rule *rules, size_t n, unsigned use, const 
 
 static rein_status check_loss_rules(const rein_train_args *a, unsigned use) {
     rein_loss_type t = (rein_loss_type)a->loss_type;
-    bool sapo = t == REIN_LOSS_SAPO || t == REIN_LOSS_VERL_SAPO, bound = t == REIN_LOSS_VANILLA || t == REIN_LOSS_CLIP_COV;
+    bool sapo = t == REIN_LOSS_SAPO || t == REIN_LOSS_VERL_SAPO;
     bool dppo = t == REIN_LOSS_DPPO_TV || t == REIN_LOSS_DPPO_KL;
     bool none = sapo || t == REIN_LOSS_VESPO || t == REIN_LOSS_REINFORCE || t == REIN_LOSS_GPG || t == REIN_LOSS_DRO ||
                 t == REIN_LOSS_KL_COV;
     const rule rules[] = {
         {"epsilon|cliprange", !none && t != REIN_LOSS_CISPO, "the loss_type has no clip range"},
         {"epsilon_high", !none, "the loss_type has no clip range"},
-        {"clip_ratio_c", bound || dppo, "the loss_type is not vanilla, clip_cov or dppo"},
+        {"clip_ratio_c", t == REIN_LOSS_VANILLA || dppo, "the loss_type is not vanilla or dppo"},
         {"sapo_temperature_pos|sapo_temperature_neg", sapo, "the loss_type is not sapo"},
         {"vespo_k_pos|vespo_lambda_pos|vespo_k_neg|vespo_lambda_neg", t == REIN_LOSS_VESPO, "the loss_type is not vespo"},
         {"dro_beta", t == REIN_LOSS_DRO, "the loss_type is not dro"},
@@ -182,6 +220,9 @@ static rein_status check_loss_rules(const rein_train_args *a, unsigned use) {
 static rein_status check_other_rules(const rein_online_options *o, rein_online_kind kind, const rein_train_args *a) {
     rein_advantage_estimator e = o->credit.estimator;
     bool scaled = e == REIN_ADVANTAGE_GRPO || e == REIN_ADVANTAGE_PASSK, kl = ever_positive(&o->schedule[REIN_AT_BETA]);
+    rein_curriculum_kind choice = o->curriculum.kind;
+    bool ranked = choice == REIN_CURRICULUM_PROGRESS || choice == REIN_CURRICULUM_UED;
+    bool random = ranked || choice == REIN_CURRICULUM_RANDOM;
     bool separate = kind == REIN_ONLINE_PPO && a->critic == REIN_CRITIC_SEPARATE;
     const rule rules[] = {
         {"scale_rewards", scaled, "the advantage_estimator does not divide"},
@@ -195,6 +236,15 @@ static rein_status check_other_rules(const rein_online_options *o, rein_online_k
         {"ref_model_sync_steps|ref_model_mixup_alpha", a->sync_ref_model, "sync_ref_model is false"},
         {"max_resamples", a->dynamic_sampling, "dynamic_sampling is false"},
         {"target_kl", a->num_iterations * a->num_mini_batches > 1, "a step has one update"},
+        {"curriculum_radius|curriculum_steps", a->curriculum == REIN_ONLINE_RADIUS, "curriculum is not radius"},
+        {"curriculum_tasks", rein_online_has_pool(a), "curriculum chooses from no pool"},
+        {"curriculum_by|curriculum_epsilon", random, "curriculum is not random, progress or ued"},
+        {"curriculum_temperature", ranked, "curriculum is not progress or ued"},
+        {"curriculum_band_visits", random, "curriculum is not random, progress or ued"},
+        {"curriculum_band", random && a->curriculum_band_visits > 0, "curriculum_band_visits is 0"},
+        {"curriculum_mix_first|curriculum_mix_last|curriculum_mix_epochs", choice == REIN_CURRICULUM_MIX,
+         "curriculum is not mix"},
+        {"curriculum_ued_margin", choice == REIN_CURRICULUM_UED, "curriculum is not ued"},
         {"critic_model|critic_learning_rate", separate, "the critic is shared"},
     };
     return check_rules(rules, REIN_COUNT(rules), rein_online_use(kind), a);
@@ -214,8 +264,11 @@ static rein_status check(rein_online_options *o, rein_online_kind kind, const re
     REIN_TRY(rein_advantage_options_check(&credit, a->num_generations));
     if (a->dynamic_sampling && !rein_advantage_needs_spread(o->credit.estimator))
         return rein_fail(REIN_ERR_USAGE, "dynamic_sampling goes with estimators that compare the answers to a prompt");
+    if (a->dynamic_sampling && rein_online_has_pool(a))
+        return rein_fail(REIN_ERR_USAGE, "dynamic_sampling draws further tasks, a curriculum chooses: give one of them");
     REIN_TRY(check_loss_rules(a, rein_online_use(kind)));
     REIN_TRY(check_other_rules(o, kind, a));
+    REIN_TRY(rein_curriculum_options_check(&o->curriculum));
     REIN_TRY(rein_kl_control_options_check(&o->kl_control));
     return rein_kl_cap_options_check(&o->kl_cap);
 }
@@ -227,6 +280,7 @@ rein_status rein_online_options_init(rein_online_options *o, rein_online_kind ki
     o->loss.kl_estimator = o->kl_estimator;
     REIN_TRY(parse_schedules(o, kind, a));
     REIN_TRY(credit_options(&o->credit, kind, a));
+    REIN_TRY(curriculum_options(&o->curriculum, a));
     o->kl_cap = (rein_kl_cap_options){a->kl_cap, a->max_kl_refusals};
     o->needs_ref = ever_positive(&o->schedule[REIN_AT_BETA]) || a->kl_cap > 0;
     rein_online_options_at(o, a, 0, a->max_steps);

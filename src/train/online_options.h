@@ -6,6 +6,7 @@
 
 #include "optim/value_schedule.h"
 #include "rl/advantage.h"
+#include "rl/curriculum.h"
 #include "rl/kl_control.h"
 #include "rl/loss.h"
 #include "train/args.h"
@@ -29,12 +30,21 @@ typedef struct rein_online_options {
     rein_advantage_options credit;  /* kl_coef: 0 where the KL is not in the reward */
     /* of the run */
     rein_value_schedule schedule[REIN_AT_COUNT];
+    rein_curriculum_options curriculum;
     rein_kl_control_options kl_control;
     rein_kl_cap_options kl_cap;
     rein_kl_estimator kl_estimator;
     bool full_kl;        /* the loss has the exact KL over the vocabulary */
     bool needs_ref;
 } rein_online_options;
+
+/** Values of `curriculum` behind those of rl/curriculum.h. */
+enum { REIN_ONLINE_RADIUS = REIN_CURRICULUM_UED + 1 };
+
+/** The curriculum chooses from a pool of tasks. */
+bool rein_online_has_pool(const rein_train_args *args);
+/** How many tasks were drawn before a step does not follow from its number. */
+bool rein_online_counts_tasks(const rein_train_args *args);
 
 /** The command's bit in the option table, and its name. */
 unsigned rein_online_use(rein_online_kind kind);

@@ -22,10 +22,9 @@ static rein_status collect(rein_online *o, rein_rollouts *out, int64_t n, int64_
                 .max_batch = a->generation_batch, .seed = (uint64_t)a->seed, .stream = REIN_STREAM_SAMPLE,
                 .step = (uint32_t)o->t.step, .eos = o->eos, .n_eos = o->t.model->cfg.n_eos}};
     rein_task *tasks;
-    rein_status status = REIN_OK;
+    rein_status status;
     REIN_TRY(rein_alloc(&tasks, n, sizeof *tasks));
-    for (int64_t p = 0; p < n && status == REIN_OK; p++)
-        status = o->env->cls->task(o->env, (uint64_t)a->seed, REIN_SPLIT_TRAIN, o->state.drawn++, &tasks[p]);
+    status = rein_online_draw(o, tasks, n);
     if (status == REIN_OK)
         status = rein_rollouts_collect(out, &setup, tasks, n, show_rollout, (void *)(uintptr_t)o->t.watch);
     rein_free(tasks);
@@ -131,6 +130,7 @@ rein_status rein_online_sample(rein_online *o) {
     rein_rollouts_deinit(&o->rollouts);
     REIN_TRY(collect(o, &o->rollouts, o->P, 0));
     if (a->dynamic_sampling) REIN_TRY(refill_all(o));
+    REIN_TRY(rein_online_pool_record(o));
     REIN_TRY(make_batches(o));
     return make_tokens(o);
 }

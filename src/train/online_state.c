@@ -10,7 +10,7 @@
 /* Whether a step leaves anything but weights and the trainer's counters to the next one. */
 static bool has_state(const rein_online *o) {
     const rein_train_args *a = o->t.args;
-    return a->dynamic_sampling || a->kl_ctrl != REIN_KL_FIXED || a->kl_cap > 0 || a->use_adaptive_entropy ||
+    return rein_online_counts_tasks(a) || rein_online_has_pool(a) || a->kl_ctrl != REIN_KL_FIXED || a->kl_cap > 0 || a->use_adaptive_entropy ||
            a->normalize_returns;
 }
 
@@ -31,6 +31,10 @@ static void write_state(const rein_online *o, rein_str *s) {
     rein_json_put_f64(s, x->returns.mean);
     rein_str_puts(s, ",\"returns_m2\":");
     rein_json_put_f64(s, x->returns.m2);
+    if (rein_online_has_pool(o->t.args)) {
+        rein_str_puts(s, ",\"curriculum\":");
+        rein_curriculum_write(&o->pool.record, s);
+    }
     rein_str_puts(s, "}\n");
 }
 
@@ -45,7 +49,11 @@ static rein_status read_state(rein_online *o, struct json_object *doc) {
     if (rein_json_has(doc, "last_entropy")) REIN_TRY(rein_json_double(&x->entropy.last_entropy, doc, "last_entropy"));
     REIN_TRY(rein_json_double(&x->returns.n, doc, "returns_n"));
     REIN_TRY(rein_json_double(&x->returns.mean, doc, "returns_mean"));
-    return rein_json_double(&x->returns.m2, doc, "returns_m2");
+    REIN_TRY(rein_json_double(&x->returns.m2, doc, "returns_m2"));
+    if (!rein_online_has_pool(o->t.args)) return REIN_OK;
+    struct json_object *record;
+    REIN_TRY(rein_json_object(&record, doc, "curriculum"));
+    return rein_curriculum_read(&o->pool.record, record);
 }
 
 /* ---- checkpoints ---- */

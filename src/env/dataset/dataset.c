@@ -182,6 +182,26 @@ static rein_status use_row(const rein_env *env, const rein_task *task, rein_stat
     return rein_row_use(s->file, (int64_t)task->number[0], use, user);
 }
 
+/* Column "difficulty": a number from 0 to 1, or easy, medium, hard. */
+static rein_status dataset_difficulty(const rein_env *env, const rein_task *task, double *out) {
+    static const char *const words[] = {"easy", "medium", "hard"};
+    const rein_jsonl *file = self(env)->part[(int)task->number[1]].file;
+    int64_t i = (int64_t)task->number[0];
+    struct json_object *row, *x;
+    REIN_TRY(rein_jsonl_row(&row, file, i));
+    *out = -1;
+    if (json_object_object_get_ex(row, "difficulty", &x)) {
+        if (json_object_is_type(x, json_type_int) || json_object_is_type(x, json_type_double))
+            *out = json_object_get_double(x);
+        for (size_t k = 0; json_object_is_type(x, json_type_string) && k < REIN_COUNT(words); k++)
+            if (strcmp(json_object_get_string(x), words[k]) == 0) *out = (double)k / 2;
+    }
+    json_object_put(row);
+    if (*out >= 0 && *out <= 1) return REIN_OK;
+    return rein_fail(REIN_ERR_FORMAT, "%s:%lld: column \"difficulty\" is no number from 0 to 1 and not easy, medium or hard",
+                     rein_jsonl_path(file), (long long)rein_jsonl_line(file, i));
+}
+
 static rein_status put_json(rein_str *out, struct json_object *value) {
     size_t len;
     const char *text = json_object_to_json_string_length(value, JSON_C_TO_STRING_PLAIN, &len);
@@ -325,6 +345,7 @@ const rein_env_class rein_dataset_class = {
     .destroy = dataset_destroy,
     .task = dataset_task,
     .fixed_count = dataset_fixed_count,
+    .difficulty = dataset_difficulty,
     .messages = dataset_messages,
     .prompt = dataset_prompt,
     .score = dataset_score,
