@@ -325,6 +325,34 @@ static void decay_is_on_matrices_only(void **state) {
     rein_device_close(dev);
 }
 
+/* A gradient times 2^k with a scale of 2^-k is the same gradient, bit for bit; k differs from step to step. */
+static void the_clip_coefficient_scales_the_gradient(void **state) {
+    (void)state;
+    static net plain, scaled;
+    rein_device *dev;
+    OK(rein_device_open_cpu(&dev, NULL, 1));
+    for (size_t i = 0; i < REIN_COUNT(settings); i++) {
+        rein_optim_options opt = setting(i);
+        quadratic_net(&plain);
+        scaled = plain;
+        begin(&plain, dev, &opt);
+        begin(&scaled, dev, &opt);
+        for (int64_t step = 1; step <= 4; step++) {
+            float factor = step % 2 ? 8 : 0.25f;
+            for (int64_t k = 0; k < plain.n; k++) {
+                plain.grad[k] = target(k + step * MOST);
+                scaled.grad[k] = plain.grad[k] * factor;
+            }
+            rein_optim_step(plain.optim, plain.w, plain.grad, (rein_optim_step_args){step, 0.01, 1});
+            rein_optim_step(scaled.optim, scaled.w, scaled.grad, (rein_optim_step_args){step, 0.01, 1 / factor});
+        }
+        assert_memory_equal(plain.w, scaled.w, sizeof plain.w);
+        rein_optim_destroy(plain.optim);
+        rein_optim_destroy(scaled.optim);
+    }
+    rein_device_close(dev);
+}
+
 /* ---- rounding ---- */
 
 static void codes_stand_for_themselves(void **state) {
@@ -418,6 +446,7 @@ int main(void) {
         cmocka_unit_test(state_is_what_a_rule_needs),
         cmocka_unit_test(other_files_are_refused),
         cmocka_unit_test(decay_is_on_matrices_only),
+        cmocka_unit_test(the_clip_coefficient_scales_the_gradient),
         cmocka_unit_test(codes_stand_for_themselves),
         cmocka_unit_test(rounding_keeps_the_mean),
         cmocka_unit_test(small_changes_are_not_lost),
