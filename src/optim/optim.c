@@ -28,6 +28,7 @@ typedef struct group {
 static const group groups[] = {
     {REIN_PARAM_MATRIX, "embed_tokens", true, false},
     {REIN_PARAM_MATRIX, "lm_head", true, false},
+    {REIN_PARAM_MATRIX, "value_head", true, false},
     {REIN_PARAM_MATRIX, "", true, true},
     {REIN_PARAM_NORM, "", false, false},
     {REIN_PARAM_BIAS, "", false, false},
