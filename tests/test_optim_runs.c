@@ -202,6 +202,7 @@ static void wrong_options(void **state) {
                                        "warmup_steps=2", NULL};
     static const char *const kwargs[] = {"lr_scheduler_kwargs={\"power\":2}", NULL};
     static const char *const nesterov[] = {"optim=sgd", "nesterov=true", NULL};
+    static const char *const momentum[] = {"momentum=0.9", NULL};
     static const char *const unknown[] = {"metric_for_best_model=gradnorm", NULL};
     static const char *const never[] = {"metric_for_best_model=eval_loss", NULL};
     fails("wrong1", plateau, "metric_for_best_model");
@@ -210,6 +211,7 @@ static void wrong_options(void **state) {
     fails("wrong4", nesterov, "momentum");
     fails("wrong5", unknown, "did you mean 'grad_norm'");
     fails("wrong6", never, "never measured");
+    fails("wrong7", momentum, "only optim sgd");
 }
 
 int main(int argc, char **argv) {
