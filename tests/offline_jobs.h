@@ -10,7 +10,7 @@
 /* `job.name`, `job.extra`, `job.isa`, `job.threads`, `job.resume` and `job.die_at` are read; the run has 6 steps. */
 typedef struct rows_job {
     job job;
-    const char *kind, *data; /* file of the workshop */
+    const char *kind, *data; /* file of the workshop, or NULL */
     const char *model;       /* folder of the workshop; NULL: model */
 } rows_job;
 
@@ -26,8 +26,8 @@ static inline void rows_options(rein_options *opts, rein_train_args *args, const
     OK(rein_options_set(opts, "output_dir", path, 2, "test"));
     snprintf(path, sizeof path, "%s/%s", j->shop->dir, r->model ? r->model : "model");
     OK(rein_options_set(opts, "model_name_or_path", path, 2, "test"));
-    snprintf(path, sizeof path, "%s/%s", j->shop->dir, r->data);
-    OK(rein_options_set(opts, "dataset_name", path, 2, "test"));
+    snprintf(path, sizeof path, "%s/%s", j->shop->dir, r->data ? r->data : "");
+    if (r->data) OK(rein_options_set(opts, "dataset_name", path, 2, "test"));
     if (j->resume) OK(rein_options_set(opts, "resume_from_checkpoint", "true", 2, "test"));
     set_pairs(opts, rows_base, 1);
     set_pairs(opts, j->extra, 2);

@@ -89,12 +89,28 @@ static void the_policy_becomes_the_teacher(void **state) {
     }
 }
 
+/* Prompts of an environment, 64 positions hold them. */
+static void tasks_of_an_environment_are_prompts(void **state) {
+    (void)state;
+    rows_job r = {.job = {.shop = &shop, .name = "tasks", .extra = {teacher, NULL, "lmbda=1",
+                                                                  "max_new_tokens=4"}},
+                  .kind = "distill", .data = NULL};
+    char spec[JOB_PATH + 64];
+    snprintf(spec, sizeof spec, "env=dataset:train=%s/rows.jsonl,reward_funcs=think_format_reward", shop.dir);
+    r.job.extra[1] = spec;
+    OK(rows_run(&r));
+    rows_verify(&r, 4);
+    assert_true(metric(&r.job, "on_policy", 3) == 1 && metric(&r.job, "loss", 6) < metric(&r.job, "loss", 1));
+}
+
 static void contradictions_are_refused(void **state) {
     (void)state;
     const struct {
         const char *extra[3], *text;
     } cases[] = {{{NULL}, "teacher_model is missing"},
                  {{teacher, "lmbda=1", "seq_kd=true"}, "lmbda is 1"},
+                 {{teacher, "env=control", "lmbda=1"}, "prompts of its own"},
+                 {{teacher, "env=control"}, "no answers"},
                  {{teacher, "max_new_tokens=60"}, "exceed 64 positions"}};
     for (size_t i = 0; i < REIN_COUNT(cases); i++) {
         rows_job r = {.job = {.shop = &shop, .name = "refused"}, .kind = "distill", .data = "rows.jsonl"};
@@ -109,6 +125,7 @@ int main(void) {
         cmocka_unit_test(runs_keep_the_promises),
         cmocka_unit_test(a_copy_teaches_nothing),
         cmocka_unit_test(the_policy_becomes_the_teacher),
+        cmocka_unit_test(tasks_of_an_environment_are_prompts),
         cmocka_unit_test(contradictions_are_refused),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -32,6 +32,65 @@ static int tear_down(void **state) {
     return rein_remove_tree(shop.dir) != REIN_OK;
 }
 
+/* ---- rows ---- */
+
+static rein_status load(rein_dataset *d, const char *text, rein_dataset_format format, const rein_chat_template *chat) {
+    char path[JOB_PATH];
+    rein_tokenizer *tok = workshop_tokenizer();
+    rein_dataset_options o = {.format = format, .max_length = 200, .completion_only = true, .chat = chat};
+    rows_file(&shop, "load.jsonl", text);
+    snprintf(path, sizeof path, "%s/load.jsonl", shop.dir);
+    rein_status status = rein_dataset_load(d, path, tok, &o);
+    rein_tokenizer_destroy(tok);
+    return status;
+}
+
+static void answers_share_their_prompt(void **state) {
+    static const char form[] = "{% for m in messages %}{% if m.role == 'user' %}say {% else %}now: {% endif %}{{ m.content }}"
+                               "<|endoftext|>{% endfor %}{% if add_generation_prompt %}now: {% endif %}";
+    static const char rows[] =
+        "{\"prompt\":[{\"role\":\"user\",\"content\":\"say 5\"}],\"chosen\":[{\"role\":\"assistant\",\"content\":\"5\"}],"
+        "\"rejected\":[{\"role\":\"assistant\",\"content\":\"0.1,-0.2\"}]}\n"
+        "{\"prompt\":\"say 5 now: \",\"chosen\":\"5\",\"rejected\":\"0.1,-0.2\",\"margin\":0.5}\n";
+    rein_chat_template *chat;
+    rein_dataset d;
+    (void)state;
+    OK(rein_chat_template_create(&chat, "t", form, sizeof form - 1, NULL, 0));
+    OK(load(&d, rows, REIN_DATASET_PREFERENCE, chat));
+    assert_true(d.n_row == 2 && d.n_seq == 4 && d.width == 2);
+    for (int64_t s = 0; s < 4; s += 2) {
+        const int32_t *a = d.ids + d.first[s], *b = d.ids + d.first[s + 1];
+        int64_t p = d.prompt[s], at = d.first[s];
+        assert_true(p > 2 && p == d.prompt[s + 1] && d.first[s + 1] - at > p);
+        assert_memory_equal(a, b, (size_t)p * sizeof *a);
+        assert_true(d.loss[at + p - 1] == 0 && d.loss[at + p] == 1 && d.ids[d.first[s + 1] - 1] == 0); /* the end token */
+    }
+    assert_true(d.margin[0] == 0 && d.margin[2] == 0.5 && d.margin[3] == 0.5);
+    rein_dataset_deinit(&d);
+    rein_chat_template_destroy(chat);
+}
+
+static void bad_rows_are_named(void **state) {
+    static const struct {
+        const char *row, *text;
+        rein_dataset_format format;
+    } cases[] = {{"{\"prompt\":\"a\",\"completion\":\"b\"}", "no columns chosen and rejected", REIN_DATASET_PREFERENCE},
+                 {"{\"prompt\":\"a\",\"chosen\":\"b\",\"rejected\":[]}", "no columns chosen and rejected", REIN_DATASET_PREFERENCE},
+                 {"{\"chosen\":\"ab\",\"rejected\":\"ba\"}", "no column prompt", REIN_DATASET_PREFERENCE},
+                 {"{\"prompt\":\"a\",\"chosen\":\"b\",\"rejected\":\"c\",\"margin\":\"x\"}", "'margin' is no number", REIN_DATASET_RANKED},
+                 {"{\"prompt\":\"a\",\"completion\":\"b\",\"label\":1}", "'label' is not true or false", REIN_DATASET_LABELLED},
+                 {"{\"prompt\":\"a\",\"label\":true}", "no columns prompt and completion", REIN_DATASET_LABELLED},
+                 {"{\"prompt\":[{\"role\":\"user\",\"content\":\"a\"}],\"chosen\":[{\"role\":\"user\",\"content\":\"a\"}],"
+                  "\"rejected\":[]}", "column 'chosen' begins with the role 'user'", REIN_DATASET_PREFERENCE},
+                 {"{\"chosen\":\"ab\",\"rejected\":\"ba\"}", "one text a row", REIN_DATASET_TEXT}};
+    rein_dataset d;
+    (void)state;
+    for (size_t i = 0; i < REIN_COUNT(cases); i++) {
+        FAILS_WITH(REIN_ERR_FORMAT, load(&d, cases[i].row, cases[i].format, NULL));
+        if (!strstr(rein_error_message(), cases[i].text)) fail_msg("'%s' in: %s", cases[i].text, rein_error_message());
+    }
+}
+
 /* ---- losses ---- */
 
 static rein_preference_type type_of(const char *name) {
@@ -263,6 +322,8 @@ static void contradictions_are_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(answers_share_their_prompt),
+        cmocka_unit_test(bad_rows_are_named),
         cmocka_unit_test(pairs_are_as_in_trl),
         cmocka_unit_test(single_answers_are_as_in_trl),
         cmocka_unit_test(slopes_are_central_differences),

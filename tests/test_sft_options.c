@@ -278,6 +278,18 @@ static void the_measure_is_the_loss(void **state) {
     golden_near(metric(&r.job, "loss", 1), metric(&eval, "eval_loss", 6), 1e-12, "loss", "held-out rows");
 }
 
+/* A measure that does not move ends the run, and the replay of its last step knows it. */
+static void held_out_rows_stop_a_run(void **state) {
+    (void)state;
+    rows_job r = {.job = {.shop = &shop, .name = "stopped", .extra = {"eval_split_ratio=0.25", "eval_steps=1", "learning_rate=0", "save_steps=1",
+                                                                     "metric_for_best_model=eval_loss", "early_stopping_patience=2"}},
+                  .kind = "sft", .data = "rows.jsonl"};
+    OK(rows_run(&r));
+    assert_true(metric(&r.job, "eval_loss", 3) == metric(&r.job, "eval_loss", 1));
+    assert_true(isnan(metric(&r.job, "loss", 4)));
+    rows_verify(&r, 3);
+}
+
 /* ---- noise ---- */
 
 static void noise_is_in_training_only(void **state) {
@@ -330,6 +342,7 @@ int main(void) {
         cmocka_unit_test(packed_runs_keep_the_promises),
         cmocka_unit_test(held_out_rows_are_measured_only),
         cmocka_unit_test(the_measure_is_the_loss),
+        cmocka_unit_test(held_out_rows_stop_a_run),
         cmocka_unit_test(noise_is_in_training_only),
         cmocka_unit_test(contradictions_are_refused),
     };

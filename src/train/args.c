@@ -215,7 +215,7 @@ const rein_option rein_train_rows[] = {
      "log frac_params_changed, the share of trained parameters whose bits an update changed (keeps a copy of them)", NULL, 0},
     /* rollouts */
     {"env", REIN_OPT_STRING, offsetof(rein_train_args, env), NULL, 0, 0, NULL,
-     "environment: NAME or NAME:key=value,key=value", "SPEC", ROLLOUT},
+     "environment: NAME or NAME:key=value,key=value", "SPEC", ROLLOUT | DISTILL},
     {"reward_funcs", REIN_OPT_STRING, offsetof(rein_train_args, reward_funcs), NULL, 0, 0, NULL,
      "with dataset_name: NAME, NAME(key=value), process:COMMAND, model:DIR; several with commas", "LIST", ROLLOUT},
     {"reward_weights", REIN_OPT_STRING, offsetof(rein_train_args, reward_weights), NULL, 0, 0, NULL,

@@ -51,6 +51,19 @@ static rein_status append(loader *l, int64_t from, int64_t n) {
     return REIN_OK;
 }
 
+rein_status rein_dataset_add_prompt(rein_dataset *d, const int32_t *ids, int64_t n) {
+    REIN_TRY(reserve(d, n));
+    int64_t at = d->first[d->n_seq];
+    memcpy(d->ids + at, ids, (size_t)n * sizeof *ids);
+    memset(d->loss + at, 0, (size_t)n);
+    d->prompt[d->n_seq] = n;
+    d->label[d->n_seq] = 0;
+    d->margin[d->n_seq] = 0;
+    d->first[++d->n_seq] = at + n;
+    d->n_row = d->n_seq;
+    return REIN_OK;
+}
+
 /* ---- rows to ids ---- */
 
 /* Bytes of `loss` up to the number of ids. */

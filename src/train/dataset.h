@@ -67,6 +67,8 @@ REIN_NODISCARD rein_status rein_dataset_load(rein_dataset *out, const char *path
 /** The same, behind the rows that are there already: held-out rows of another file. */
 REIN_NODISCARD rein_status rein_dataset_add(rein_dataset *d, const char *path, const rein_tokenizer *tok,
                                             const rein_dataset_options *options);
+/** A row that is a prompt of n >= 1 tokens alone; *d starts zeroed with width 1. */
+REIN_NODISCARD rein_status rein_dataset_add_prompt(rein_dataset *d, const int32_t *ids, int64_t n);
 void rein_dataset_deinit(rein_dataset *d);
 
 /** Ids of a prompt with an answer behind it, as they would be in a row: texts, or (chat) messages. *n_prompt: tokens of the

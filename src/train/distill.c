@@ -63,10 +63,16 @@ static rein_status distill_load(rein_offline *o) {
     if (a->seq_kd && a->lmbda == 1)
         return rein_fail(REIN_ERR_USAGE, "seq_kd is given, but lmbda is 1: every step is on-policy, so nothing would read it");
     d->prompts = a->lmbda == 1 || a->seq_kd;
+    if (a->env && !d->prompts)
+        return rein_fail(REIN_ERR_USAGE, "env '%s' has prompts and no answers: lmbda must be 1, or seq_kd true", a->env);
     o->reads = REIN_READS_DIVERGENCE | REIN_READS_ENTROPY;
     o->temperature = (float)a->distill_temperature;
     REIN_TRY(load_teacher(o, d));
     rein_leaf_teach(&o->t.leaf, &d->leaf, (float)a->distill_beta);
+    if (a->env) {
+        REIN_TRY(rein_offline_load_tasks(o));
+        return check_room(o, d);
+    }
     REIN_TRY(rein_offline_load_rows(o, (rein_dataset_options){
         .format = d->prompts ? REIN_DATASET_PROMPT : REIN_DATASET_ANSWERED, .completion_only = true}));
     return check_room(o, d);

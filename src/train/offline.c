@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/random.h"
 #include "base/sum.h"
+#include "env/open.h"
 
 /* ---- data ---- */
 
@@ -55,6 +56,44 @@ rein_status rein_offline_load_rows(rein_offline *o, rein_dataset_options options
     return hold_out(o, n_first);
 }
 
+/* The prompts of tasks 0 .. n - 1 of the split that is trained on. */
+static rein_status add_tasks(rein_offline *o, const rein_env *env, int64_t n) {
+    rein_str text = {0};
+    rein_ids ids = {0};
+    rein_status status = REIN_OK;
+    for (int64_t i = 0; i < n; i++) {
+        rein_task task;
+        rein_str_clear(&text);
+        ids.n = 0;
+        REIN_TRY_OUT(status, env->cls->task(env, (uint64_t)o->t.args->seed, REIN_SPLIT_TRAIN, i, &task), out);
+        REIN_TRY_OUT(status, rein_prompt_make(&text, &ids, &o->chat, o->t.tokenizer, env, &task), out);
+        if (ids.n == 0) {
+            status = rein_fail(REIN_ERR_FORMAT, "task %lld of env '%s' has an empty prompt", (long long)i, o->t.args->env);
+            goto out;
+        }
+        REIN_TRY_OUT(status, rein_dataset_add_prompt(&o->data, ids.data, ids.n), out);
+    }
+out:
+    rein_str_deinit(&text);
+    rein_ids_deinit(&ids);
+    return status;
+}
+
+rein_status rein_offline_load_tasks(rein_offline *o) {
+    const rein_train_args *a = o->t.args;
+    const int64_t batch = a->per_device_train_batch_size * a->gradient_accumulation_steps;
+    rein_env *env;
+    if (a->dataset_name || a->eval_dataset_name || a->eval_split_ratio > 0 || a->eval_steps > 0)
+        return rein_fail(REIN_ERR_USAGE, "env '%s' has prompts of its own: leave out dataset_name and what is held out of it", a->env);
+    if (a->max_steps < 1) return rein_fail(REIN_ERR_USAGE, "env '%s' has no end: give max_steps", a->env);
+    REIN_TRY(load_chat(o));
+    REIN_TRY(rein_env_open(&env, a->env));
+    o->data = (rein_dataset){.width = 1};
+    rein_status status = add_tasks(o, env, a->max_steps * batch);
+    rein_env_close(env);
+    return status == REIN_OK ? hold_out(o, o->data.n_row) : status;
+}
+
 int64_t rein_offline_row(const rein_offline *o, int64_t unit) {
     return o->place[unit < o->n_unit ? unit : unit - o->n_unit + o->n_train];
 }
@@ -93,6 +132,7 @@ static rein_status note_data(rein_offline *o) {
     const rein_train_args *a = o->t.args;
     char hex[REIN_SHA256_HEX];
     REIN_TRY(note_rows(o));
+    if (!a->dataset_name) return REIN_OK;
     REIN_TRY(rein_sha256_file(hex, a->dataset_name));
     REIN_TRY(rein_rundir_note(o->t.run, "data.sha256", hex));
     if (!a->eval_dataset_name) return REIN_OK;
@@ -390,7 +430,7 @@ rein_status rein_offline_open(rein_offline **out, const rein_offline_class *cls,
     REIN_TRY(rein_alloc(&o, 1, sizeof *o));
     *o = (rein_offline){.cls = cls, .epoch = -1, .temperature = 1};
     REIN_TRY_OUT(status, rein_alloc(&o->state, 1, cls->state_size), fail);
-    if (!a->dataset_name) {
+    if (!a->dataset_name && !a->env) {
         status = rein_fail(REIN_ERR_USAGE, "option --dataset_name is missing");
         goto fail;
     }

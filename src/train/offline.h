@@ -91,6 +91,9 @@ struct rein_offline {
 /** Read dataset_name and what is held out of it or beside it. Of the options those are taken that a kind decides: format,
  *  completion_only, assistant_only, wrap, cut. */
 REIN_NODISCARD rein_status rein_offline_load_rows(rein_offline *o, rein_dataset_options options);
+/** Instead of rows of a file: prompts of the environment args->env, as many as the run has units, in the order of its tasks.
+ *  REIN_ERR_USAGE for options of files, or without max_steps. */
+REIN_NODISCARD rein_status rein_offline_load_tasks(rein_offline *o);
 /** The row that a unit is, where units are rows. */
 int64_t rein_offline_row(const rein_offline *o, int64_t unit);
 /** Sequence `s` of the data as a span of its own, with its loss mask. */
