@@ -14,8 +14,13 @@ typedef struct rows_job {
     const char *model;       /* folder of the workshop; NULL: model */
 } rows_job;
 
-static const char *const rows_base[] = {"max_steps=6", "per_device_train_batch_size=2", "gradient_accumulation_steps=2",
-                                        "learning_rate=0.01", "save_steps=2", "seed=7", NULL};
+static const char *const rows_base[] = {"max_steps=6",
+                                        "per_device_train_batch_size=2",
+                                        "gradient_accumulation_steps=2",
+                                        "learning_rate=0.01",
+                                        "save_steps=2",
+                                        "seed=7",
+                                        NULL};
 
 /* A run's options; pair with rein_options_deinit. */
 static inline void rows_options(rein_options *opts, rein_train_args *args, const rows_job *r) {
@@ -53,7 +58,8 @@ static inline rein_status rows_run(const rows_job *r) {
 
 /* ---- finite differences ---- */
 
-static inline double rows_loss_at(rein_offline *o, const float *w, const float *direction, const rein_param *p, double h) {
+static inline double rows_loss_at(rein_offline *o, const float *w, const float *direction, const rein_param *p,
+                                  double h) {
     rein_model *m = o->t.model;
     double loss;
     memcpy(m->w, w, (size_t)m->n_float * sizeof *w);
@@ -63,8 +69,8 @@ static inline double rows_loss_at(rein_offline *o, const float *w, const float *
     return loss;
 }
 
-/* The slope of the loss along each tensor's own gradient is the gradient's norm, to 1e-3; tensors with less than a hundredth of
- * the whole norm are below what f32 can show. Returns how many were compared. */
+/* The slope of the loss along each tensor's own gradient is the gradient's norm, to 1e-3; tensors with less than a
+ * hundredth of the whole norm are below what f32 can show. Returns how many were compared. */
 static inline int rows_check_gradient(const rows_job *r, const rein_offline_class *cls) {
     rein_train_args args = {0};
     rein_options opts;

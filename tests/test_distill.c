@@ -1,6 +1,6 @@
 /*
- * Distillation: gradients by finite differences, the promises of a run, and the aim: the policy's distribution becomes the
- * teacher's.
+ * Distillation: gradients by finite differences, the promises of a run, and the aim: the policy's distribution becomes
+ * the teacher's.
  */
 #include "offline_jobs.h"
 #include "train/distill.h"
@@ -25,8 +25,9 @@ static int set_up(void **state) {
     snprintf(teacher, sizeof teacher, "teacher_model=%s", path);
     snprintf(path, sizeof path, "%s/teacher/tokenizer.json", shop.dir);
     OK(rein_tokenizer_save(tok, path));
-    rows_file(&shop, "few.jsonl", "{\"prompt\":\"say 0\",\"completion\":\"4\"}\n{\"prompt\":\"now: \",\"completion\":\"1\"}\n"
-                                  "{\"prompt\":\"0.1\",\"completion\":\"5\"}\n{\"prompt\":\"say 5\",\"completion\":\"7\"}\n");
+    rows_file(&shop, "few.jsonl",
+              "{\"prompt\":\"say 0\",\"completion\":\"4\"}\n{\"prompt\":\"now: \",\"completion\":\"1\"}\n"
+              "{\"prompt\":\"0.1\",\"completion\":\"5\"}\n{\"prompt\":\"say 5\",\"completion\":\"7\"}\n");
     rein_model_destroy(m);
     rein_tokenizer_destroy(tok);
     rein_device_close(dev);
@@ -42,22 +43,28 @@ static void gradients_are_finite_differences(void **state) {
     static const char *const beta[] = {"beta=0", "beta=0.3", "beta=1"};
     (void)state;
     for (size_t i = 0; i < REIN_COUNT(beta); i++) {
-        rows_job r = {.job = {.shop = &shop, .name = beta[i], .extra = {teacher, beta[i], "lmbda=0", "microbatch_tokens=30"}},
-                      .kind = "distill", .data = "rows.jsonl"};
+        rows_job r = {
+            .job = {.shop = &shop, .name = beta[i], .extra = {teacher, beta[i], "lmbda=0", "microbatch_tokens=30"}},
+            .kind = "distill",
+            .data = "rows.jsonl"};
         assert_true(rows_check_gradient(&r, &rein_distill_class) > 10);
     }
 }
 
 static void runs_keep_the_promises(void **state) {
     (void)state;
-    rows_promises((rows_job){.job = {.shop = &shop, .name = "mixed", .extra = {teacher, "max_new_tokens=6", "lmbda=0.5"}},
-                             .kind = "distill", .data = "rows.jsonl"});
+    rows_promises(
+        (rows_job){.job = {.shop = &shop, .name = "mixed", .extra = {teacher, "max_new_tokens=6", "lmbda=0.5"}},
+                   .kind = "distill",
+                   .data = "rows.jsonl"});
     job j = {.shop = &shop, .name = "mixed"};
     double share = 0;
     for (int64_t step = 1; step <= 6; step++) share += metric(&j, "on_policy", step) / 6;
     assert_true(share > 0 && share < 1);
-    rows_promises((rows_job){.job = {.shop = &shop, .name = "taught", .extra = {teacher, "max_new_tokens=6", "lmbda=0", "seq_kd=true"}},
-                             .kind = "distill", .data = "rows.jsonl"});
+    rows_promises((rows_job){
+        .job = {.shop = &shop, .name = "taught", .extra = {teacher, "max_new_tokens=6", "lmbda=0", "seq_kd=true"}},
+        .kind = "distill",
+        .data = "rows.jsonl"});
 }
 
 /* The policy is its own teacher: nothing is learnt from it, to the last bit. */
@@ -65,8 +72,10 @@ static void a_copy_teaches_nothing(void **state) {
     char self[JOB_PATH];
     (void)state;
     snprintf(self, sizeof self, "teacher_model=%s/model", shop.dir);
-    rows_job r = {.job = {.shop = &shop, .name = "self", .extra = {self, "max_new_tokens=6", "log_params_changed=true"}}, .kind = "distill",
-                  .data = "rows.jsonl"};
+    rows_job r = {
+        .job = {.shop = &shop, .name = "self", .extra = {self, "max_new_tokens=6", "log_params_changed=true"}},
+        .kind = "distill",
+        .data = "rows.jsonl"};
     OK(rows_run(&r));
     for (int64_t step = 1; step <= 6; step++) {
         assert_true(metric(&r.job, "loss", step) == 0);
@@ -80,9 +89,12 @@ static void the_policy_becomes_the_teacher(void **state) {
     for (size_t i = 0; i < REIN_COUNT(how); i++) {
         char name[24];
         snprintf(name, sizeof name, "becomes%d", (int)i);
-        rows_job r = {.job = {.shop = &shop, .name = name, .extra = {teacher, how[i][0], how[i][1], "max_new_tokens=1", "max_steps=300",
-                                                                   "save_steps=0", "temperature=1"}},
-                      .kind = "distill", .data = "few.jsonl"};
+        rows_job r = {.job = {.shop = &shop,
+                              .name = name,
+                              .extra = {teacher, how[i][0], how[i][1], "max_new_tokens=1", "max_steps=300",
+                                        "save_steps=0", "temperature=1"}},
+                      .kind = "distill",
+                      .data = "few.jsonl"};
         OK(rows_run(&r));
         double first = metric(&r.job, "loss", 1), last = metric(&r.job, "loss", 300);
         if (!(first > 0.1 && last < 1e-3)) fail_msg("%s: divergence %g, then %g", how[i][0], first, last);
@@ -92,9 +104,9 @@ static void the_policy_becomes_the_teacher(void **state) {
 /* Prompts of an environment, 64 positions hold them. */
 static void tasks_of_an_environment_are_prompts(void **state) {
     (void)state;
-    rows_job r = {.job = {.shop = &shop, .name = "tasks", .extra = {teacher, NULL, "lmbda=1",
-                                                                  "max_new_tokens=4"}},
-                  .kind = "distill", .data = NULL};
+    rows_job r = {.job = {.shop = &shop, .name = "tasks", .extra = {teacher, NULL, "lmbda=1", "max_new_tokens=4"}},
+                  .kind = "distill",
+                  .data = NULL};
     char spec[JOB_PATH + 64];
     snprintf(spec, sizeof spec, "env=dataset:train=%s/rows.jsonl,reward_funcs=think_format_reward", shop.dir);
     r.job.extra[1] = spec;

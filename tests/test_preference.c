@@ -1,6 +1,6 @@
 /*
- * Losses on preferences: TRL's values, gradients by central differences, known values; and runs on them, which keep every
- * promise of a training run, begin with implicit rewards of exactly 0, and learn what is preferred.
+ * Losses on preferences: TRL's values, gradients by central differences, known values; and runs on them, which keep
+ * every promise of a training run, begin with implicit rewards of exactly 0, and learn what is preferred.
  */
 #include "base/math64.h"
 #include "golden_json.h"
@@ -46,10 +46,12 @@ static rein_status load(rein_dataset *d, const char *text, rein_dataset_format f
 }
 
 static void answers_share_their_prompt(void **state) {
-    static const char form[] = "{% for m in messages %}{% if m.role == 'user' %}say {% else %}now: {% endif %}{{ m.content }}"
-                               "<|endoftext|>{% endfor %}{% if add_generation_prompt %}now: {% endif %}";
+    static const char form[] =
+        "{% for m in messages %}{% if m.role == 'user' %}say {% else %}now: {% endif %}{{ m.content }}"
+        "<|endoftext|>{% endfor %}{% if add_generation_prompt %}now: {% endif %}";
     static const char rows[] =
-        "{\"prompt\":[{\"role\":\"user\",\"content\":\"say 5\"}],\"chosen\":[{\"role\":\"assistant\",\"content\":\"5\"}],"
+        "{\"prompt\":[{\"role\":\"user\",\"content\":\"say "
+        "5\"}],\"chosen\":[{\"role\":\"assistant\",\"content\":\"5\"}],"
         "\"rejected\":[{\"role\":\"assistant\",\"content\":\"0.1,-0.2\"}]}\n"
         "{\"prompt\":\"say 5 now: \",\"chosen\":\"5\",\"rejected\":\"0.1,-0.2\",\"margin\":0.5}\n";
     rein_chat_template *chat;
@@ -63,7 +65,8 @@ static void answers_share_their_prompt(void **state) {
         int64_t p = d.prompt[s], at = d.first[s];
         assert_true(p > 2 && p == d.prompt[s + 1] && d.first[s + 1] - at > p);
         assert_memory_equal(a, b, (size_t)p * sizeof *a);
-        assert_true(d.loss[at + p - 1] == 0 && d.loss[at + p] == 1 && d.ids[d.first[s + 1] - 1] == 0); /* the end token */
+        assert_true(d.loss[at + p - 1] == 0 && d.loss[at + p] == 1 &&
+                    d.ids[d.first[s + 1] - 1] == 0); /* the end token */
     }
     assert_true(d.margin[0] == 0 && d.margin[2] == 0.5 && d.margin[3] == 0.5);
     rein_dataset_deinit(&d);
@@ -74,15 +77,19 @@ static void bad_rows_are_named(void **state) {
     static const struct {
         const char *row, *text;
         rein_dataset_format format;
-    } cases[] = {{"{\"prompt\":\"a\",\"completion\":\"b\"}", "no columns chosen and rejected", REIN_DATASET_PREFERENCE},
-                 {"{\"prompt\":\"a\",\"chosen\":\"b\",\"rejected\":[]}", "no columns chosen and rejected", REIN_DATASET_PREFERENCE},
-                 {"{\"chosen\":\"ab\",\"rejected\":\"ba\"}", "no column prompt", REIN_DATASET_PREFERENCE},
-                 {"{\"prompt\":\"a\",\"chosen\":\"b\",\"rejected\":\"c\",\"margin\":\"x\"}", "'margin' is no number", REIN_DATASET_RANKED},
-                 {"{\"prompt\":\"a\",\"completion\":\"b\",\"label\":1}", "'label' is not true or false", REIN_DATASET_LABELLED},
-                 {"{\"prompt\":\"a\",\"label\":true}", "no columns prompt and completion", REIN_DATASET_LABELLED},
-                 {"{\"prompt\":[{\"role\":\"user\",\"content\":\"a\"}],\"chosen\":[{\"role\":\"user\",\"content\":\"a\"}],"
-                  "\"rejected\":[]}", "column 'chosen' begins with the role 'user'", REIN_DATASET_PREFERENCE},
-                 {"{\"chosen\":\"ab\",\"rejected\":\"ba\"}", "one text a row", REIN_DATASET_TEXT}};
+    } cases[] = {
+        {"{\"prompt\":\"a\",\"completion\":\"b\"}", "no columns chosen and rejected", REIN_DATASET_PREFERENCE},
+        {"{\"prompt\":\"a\",\"chosen\":\"b\",\"rejected\":[]}", "no columns chosen and rejected",
+         REIN_DATASET_PREFERENCE},
+        {"{\"chosen\":\"ab\",\"rejected\":\"ba\"}", "no column prompt", REIN_DATASET_PREFERENCE},
+        {"{\"prompt\":\"a\",\"chosen\":\"b\",\"rejected\":\"c\",\"margin\":\"x\"}", "'margin' is no number",
+         REIN_DATASET_RANKED},
+        {"{\"prompt\":\"a\",\"completion\":\"b\",\"label\":1}", "'label' is not true or false", REIN_DATASET_LABELLED},
+        {"{\"prompt\":\"a\",\"label\":true}", "no columns prompt and completion", REIN_DATASET_LABELLED},
+        {"{\"prompt\":[{\"role\":\"user\",\"content\":\"a\"}],\"chosen\":[{\"role\":\"user\",\"content\":\"a\"}],"
+         "\"rejected\":[]}",
+         "column 'chosen' begins with the role 'user'", REIN_DATASET_PREFERENCE},
+        {"{\"chosen\":\"ab\",\"rejected\":\"ba\"}", "one text a row", REIN_DATASET_TEXT}};
     rein_dataset d;
     (void)state;
     for (size_t i = 0; i < REIN_COUNT(cases); i++) {
@@ -119,7 +126,8 @@ static void pairs_are_as_in_trl(void **state) {
     for (int64_t i = 0; i < golden_length(pairs); i++) {
         struct json_object *c = golden_at(pairs, i);
         const char *name = golden_text(c, "loss_type");
-        rein_preference_options o = {.loss_type = type_of(name), .beta = golden_double(c, "beta"),
+        rein_preference_options o = {.loss_type = type_of(name),
+                                     .beta = golden_double(c, "beta"),
                                      .label_smoothing = golden_double(c, "label_smoothing"),
                                      .simpo_gamma = golden_double(c, "simpo_gamma")};
         rein_scored_answer chosen = scored(golden_get(c, "chosen"), golden_get(c, "ref_chosen"));
@@ -143,13 +151,15 @@ static void single_answers_are_as_in_trl(void **state) {
     assert_int_equal(golden_length(all), 8);
     for (int64_t i = 0; i < golden_length(all); i++) {
         struct json_object *c = golden_at(all, i), *logp = golden_get(c, "logp");
-        rein_preference_options o = {.loss_type = REIN_PREFERENCE_KTO, .beta = golden_double(c, "beta"),
+        rein_preference_options o = {.loss_type = REIN_PREFERENCE_KTO,
+                                     .beta = golden_double(c, "beta"),
                                      .desirable_weight = golden_double(c, "desirable_weight"),
                                      .undesirable_weight = golden_double(c, "undesirable_weight")};
         int64_t n = golden_length(logp);
         double z = 0, loss = 0;
         for (int64_t k = 0; k < n; k++)
-            z += (sum_of(golden_at(golden_get(c, "kl_logp"), k)) - sum_of(golden_at(golden_get(c, "kl_ref_logp"), k))) / (double)n;
+            z += (sum_of(golden_at(golden_get(c, "kl_logp"), k)) - sum_of(golden_at(golden_get(c, "kl_ref_logp"), k))) /
+                 (double)n;
         if (z < 0) z = 0;
         golden_near(z, golden_double(c, "kl"), 1e-12, "kl", "kto");
         for (int64_t k = 0; k < n; k++) {
@@ -169,7 +179,8 @@ static double draw(uint32_t a, uint32_t b, double low, double high) {
 }
 
 static void near(double a, double b, double tolerance, rein_preference_type type) {
-    if (!(fabs(a - b) <= tolerance * (1 + fabs(a) + fabs(b)))) fail_msg("loss_type %d: %.12g and %.12g", (int)type, a, b);
+    if (!(fabs(a - b) <= tolerance * (1 + fabs(a) + fabs(b))))
+        fail_msg("loss_type %d: %.12g and %.12g", (int)type, a, b);
 }
 
 /* Of 3000 random pairs and answers a type. */
@@ -178,11 +189,15 @@ static void slopes_are_central_differences(void **state) {
     (void)state;
     for (uint32_t i = 0; i < 3000 * (REIN_PREFERENCE_KTO + 1); i++) {
         rein_preference_type type = (rein_preference_type)(i % (REIN_PREFERENCE_KTO + 1));
-        rein_preference_options o = {.loss_type = type, .beta = draw(i, 0, 0.05, 2), .simpo_gamma = draw(i, 1, 0, 2),
-                                     .desirable_weight = draw(i, 2, 0.5, 2), .undesirable_weight = draw(i, 3, 0.5, 2),
+        rein_preference_options o = {.loss_type = type,
+                                     .beta = draw(i, 0, 0.05, 2),
+                                     .simpo_gamma = draw(i, 1, 0, 2),
+                                     .desirable_weight = draw(i, 2, 0.5, 2),
+                                     .undesirable_weight = draw(i, 3, 0.5, 2),
                                      .label_smoothing = draw(i, 4, 0.01, 0.45)};
         int64_t n = 1 + (int64_t)(draw(i, 5, 0, 9)), m = 1 + (int64_t)(draw(i, 6, 0, 9));
-        rein_scored_answer c = {draw(i, 7, -20, -0.5), draw(i, 8, -20, -0.5), n}, r = {draw(i, 9, -20, -0.5), draw(i, 10, -20, -0.5), m};
+        rein_scored_answer c = {draw(i, 7, -20, -0.5), draw(i, 8, -20, -0.5), n},
+                           r = {draw(i, 9, -20, -0.5), draw(i, 10, -20, -0.5), m};
         rein_scored_answer up[2] = {c, r}, down[2] = {c, r};
         rein_preference_loss at, above, below;
         for (int k = 0; k < 2; k++) {
@@ -214,10 +229,10 @@ static void known_values(void **state) {
     const struct {
         rein_preference_type type;
         double loss;
-    } at_reference[] = {{REIN_PREFERENCE_SIGMOID, two},   {REIN_PREFERENCE_HINGE, 1},      {REIN_PREFERENCE_IPO, 25},
-                        {REIN_PREFERENCE_ROBUST, two},    {REIN_PREFERENCE_BCO_PAIR, 2 * two},
-                        {REIN_PREFERENCE_NCA_PAIR, 2 * two}, {REIN_PREFERENCE_SPPO_HARD, 50}, {REIN_PREFERENCE_APO_ZERO, 1},
-                        {REIN_PREFERENCE_APO_DOWN, 1}};
+    } at_reference[] = {
+        {REIN_PREFERENCE_SIGMOID, two},  {REIN_PREFERENCE_HINGE, 1},          {REIN_PREFERENCE_IPO, 25},
+        {REIN_PREFERENCE_ROBUST, two},   {REIN_PREFERENCE_BCO_PAIR, 2 * two}, {REIN_PREFERENCE_NCA_PAIR, 2 * two},
+        {REIN_PREFERENCE_SPPO_HARD, 50}, {REIN_PREFERENCE_APO_ZERO, 1},       {REIN_PREFERENCE_APO_DOWN, 1}};
     (void)state;
     for (size_t i = 0; i < REIN_COUNT(at_reference); i++) {
         rein_preference_options o = {.loss_type = at_reference[i].type, .beta = 0.1};
@@ -249,10 +264,12 @@ static void bad_options_are_refused(void **state) {
 /* ---- whole models ---- */
 
 static void gradients_are_finite_differences(void **state) {
-    static const char *const types[] = {"loss_type=sigmoid", "loss_type=ipo", "loss_type=nca_pair", "loss_type=simpo", "loss_type=orpo"};
+    static const char *const types[] = {"loss_type=sigmoid", "loss_type=ipo", "loss_type=nca_pair", "loss_type=simpo",
+                                        "loss_type=orpo"};
     (void)state;
     for (size_t i = 0; i < REIN_COUNT(types); i++) {
-        rows_job r = {.job = {.shop = &shop, .name = types[i], .extra = {types[i], "beta=0.7", "microbatch_tokens=30"}}, .kind = "dpo",
+        rows_job r = {.job = {.shop = &shop, .name = types[i], .extra = {types[i], "beta=0.7", "microbatch_tokens=30"}},
+                      .kind = "dpo",
                       .data = "pairs.jsonl"};
         assert_true(rows_check_gradient(&r, &rein_pairs_class) > 10);
     }
@@ -263,8 +280,8 @@ static void gradients_are_finite_differences(void **state) {
 static void runs_keep_the_promises(void **state) {
     (void)state;
     rows_promises((rows_job){.job = {.shop = &shop, .name = "dpo"}, .kind = "dpo", .data = "pairs.jsonl"});
-    rows_promises((rows_job){.job = {.shop = &shop, .name = "kto", .extra = {"loss_type=kto"}}, .kind = "dpo",
-                             .data = "singles.jsonl"});
+    rows_promises((rows_job){
+        .job = {.shop = &shop, .name = "kto", .extra = {"loss_type=kto"}}, .kind = "dpo", .data = "singles.jsonl"});
 }
 
 /* The reference is the start: the first rewards are exactly 0, and the loss is exactly that of no difference. */
@@ -280,21 +297,50 @@ static void the_first_rewards_are_zero(void **state) {
 }
 
 static void every_loss_learns_what_is_preferred(void **state) {
-    static const char *const types[] = {"sigmoid",  "sigmoid_norm", "hinge",     "ipo",      "robust",   "exo_pair", "bco_pair",
-                                        "nca_pair", "sppo_hard",    "apo_zero",  "apo_down", "simpo",    "orpo"};
+    static const char *const types[] = {"sigmoid",  "sigmoid_norm", "hinge",    "ipo",       "robust",
+                                        "exo_pair", "bco_pair",     "nca_pair", "sppo_hard", "apo_zero",
+                                        "apo_down", "simpo",        "orpo"};
     (void)state;
     for (size_t i = 0; i < REIN_COUNT(types); i++) {
         char type[40];
         snprintf(type, sizeof type, "loss_type=%s", types[i]);
         const char *smooth = strcmp(types[i], "exo_pair") == 0 ? "label_smoothing=0.05" : "label_smoothing=0";
-        rows_job r = {.job = {.shop = &shop, .name = types[i], .extra = {type, smooth, "max_steps=25", "beta=0.5", "save_steps=0",
-                                                                        "lr_scheduler_type=constant", "learning_rate=0.003"}},
-                      .kind = "dpo", .data = "pairs.jsonl"};
+        rows_job r = {.job = {.shop = &shop,
+                              .name = types[i],
+                              .extra = {type, smooth, "max_steps=25", "beta=0.5", "save_steps=0",
+                                        "lr_scheduler_type=constant", "learning_rate=0.003"}},
+                      .kind = "dpo",
+                      .data = "pairs.jsonl"};
         OK(rows_run(&r));
         double margin = metric(&r.job, "rewards/margins", 25), first = metric(&r.job, "rewards/margins", 1);
         if (!(margin > first + 0.2 && metric(&r.job, "rewards/accuracies", 25) == 1))
             fail_msg("%s: margin %g after %g", types[i], margin, first);
     }
+}
+
+static void kto_learns_what_is_desirable(void **state) {
+    (void)state;
+    rows_job r = {.job = {.shop = &shop,
+                          .name = "desirable",
+                          .extra = {"loss_type=kto", "max_steps=40", "beta=0.5", "gradient_accumulation_steps=1", "per_device_train_batch_size=8",
+                                    "lr_scheduler_type=constant", "learning_rate=0.003"}},
+                  .kind = "dpo",
+                  .data = "singles.jsonl"};
+    OK(rows_run(&r));
+    double good = metric(&r.job, "rewards/chosen", 40), bad = metric(&r.job, "rewards/rejected", 40);
+    if (!(good > bad + 0.5)) fail_msg("desirable %g, undesirable %g", good, bad);
+    assert_true(metric(&r.job, "kl", 40) >= 0);
+}
+
+/* An adapter begins as nothing, so its base is a reference with rewards of exactly 0; then it moves, the base does not. */
+static void an_adapter_is_held_to_its_base(void **state) {
+    (void)state;
+    rows_job r = {.job = {.shop = &shop, .name = "adapter", .extra = {"use_peft=true", "ref_model=base", "save_steps=1"}},
+                  .kind = "dpo",
+                  .data = "pairs.jsonl"};
+    OK(rows_run(&r));
+    assert_true(metric(&r.job, "rewards/margins", 1) == 0 && metric(&r.job, "rewards/margins", 6) != 0);
+    rows_verify(&r, 5);
 }
 
 static void contradictions_are_refused(void **state) {
@@ -333,6 +379,8 @@ int main(void) {
         cmocka_unit_test(runs_keep_the_promises),
         cmocka_unit_test(the_first_rewards_are_zero),
         cmocka_unit_test(every_loss_learns_what_is_preferred),
+        cmocka_unit_test(kto_learns_what_is_desirable),
+        cmocka_unit_test(an_adapter_is_held_to_its_base),
         cmocka_unit_test(contradictions_are_refused),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

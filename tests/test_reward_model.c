@@ -1,6 +1,6 @@
 /*
- * Reward models: gradients by finite differences, the promises of a run, learning which answer is better, and their use as a
- * reward function, which scores as training does.
+ * Reward models: gradients by finite differences, the promises of a run, learning which answer is better, and their use
+ * as a reward function, which scores as training does.
  */
 #include "base/math64.h"
 #include "env/dataset/dataset.h"
@@ -15,9 +15,10 @@ static int set_up(void **state) {
     (void)state;
     workshop_make(&shop);
     for (int i = 0; i < 8; i++) {
-        rein_str_printf(&pairs, "{\"prompt\":\"%s\",\"chosen\":\"%s\",\"rejected\":\"abc%d\"}\n", row_prompt[i], row_completion[i], i);
-        rein_str_printf(&margins, "{\"prompt\":\"%s\",\"chosen\":\"%s\",\"rejected\":\"abc%d\",\"margin\":%d}\n", row_prompt[i],
-                        row_completion[i], i, i % 3);
+        rein_str_printf(&pairs, "{\"prompt\":\"%s\",\"chosen\":\"%s\",\"rejected\":\"abc%d\"}\n", row_prompt[i],
+                        row_completion[i], i);
+        rein_str_printf(&margins, "{\"prompt\":\"%s\",\"chosen\":\"%s\",\"rejected\":\"abc%d\",\"margin\":%d}\n",
+                        row_prompt[i], row_completion[i], i, i % 3);
         rein_str_printf(&texts, "{\"chosen\":\"%s%s\",\"rejected\":\"abc%d\"}\n", row_prompt[i], row_completion[i], i);
     }
     rows_file(&shop, "pairs.jsonl", pairs.data);
@@ -36,7 +37,8 @@ static int tear_down(void **state) {
 
 static void runs_keep_the_promises(void **state) {
     (void)state;
-    rows_promises((rows_job){.job = {.shop = &shop, .name = "reward", .extra = {"center_rewards_coefficient=0.01"}}, .kind = "reward",
+    rows_promises((rows_job){.job = {.shop = &shop, .name = "reward", .extra = {"center_rewards_coefficient=0.01"}},
+                             .kind = "reward",
                              .data = "margins.jsonl"});
     rows_promises((rows_job){.job = {.shop = &shop, .name = "texts"}, .kind = "reward", .data = "texts.jsonl"});
 }
@@ -44,16 +46,22 @@ static void runs_keep_the_promises(void **state) {
 /* From a trained head, since a new one gives zeros. */
 static void gradients_are_finite_differences(void **state) {
     (void)state;
-    rows_job r = {.job = {.shop = &shop, .name = "fd", .extra = {"center_rewards_coefficient=0.1", "microbatch_tokens=30"}}, .kind = "reward",
-                  .data = "margins.jsonl", .model = "reward/checkpoint-6"};
+    rows_job r = {
+        .job = {.shop = &shop, .name = "fd", .extra = {"center_rewards_coefficient=0.1", "microbatch_tokens=30"}},
+        .kind = "reward",
+        .data = "margins.jsonl",
+        .model = "reward/checkpoint-6"};
     assert_true(rows_check_gradient(&r, &rein_reward_model_class) > 10);
 }
 
 static void it_learns_which_is_better(void **state) {
     (void)state;
-    rows_job r = {.job = {.shop = &shop, .name = "learns", .extra = {"max_steps=40", "save_steps=0", "lr_scheduler_type=constant",
-                                                                    "learning_rate=0.003"}},
-                  .kind = "reward", .data = "pairs.jsonl"};
+    rows_job r = {
+        .job = {.shop = &shop,
+                .name = "learns",
+                .extra = {"max_steps=40", "save_steps=0", "lr_scheduler_type=constant", "learning_rate=0.003"}},
+        .kind = "reward",
+        .data = "pairs.jsonl"};
     OK(rows_run(&r));
     assert_true(metric(&r.job, "accuracy", 40) == 1);
     if (!(metric(&r.job, "loss", 40) < 0.1)) fail_msg("loss %g", metric(&r.job, "loss", 40));
@@ -71,9 +79,13 @@ static void the_function_scores_as_training_does(void **state) {
     char text[16][32];
     double score[16], margin = 0;
     (void)state;
-    rows_job r = {.job = {.shop = &shop, .name = "measure", .extra = {"max_steps=1", "learning_rate=0", "per_device_train_batch_size=8",
-                                                                     "gradient_accumulation_steps=1"}},
-                  .kind = "reward", .data = "pairs.jsonl", .model = "learns/checkpoint-40"};
+    rows_job r = {.job = {.shop = &shop,
+                          .name = "measure",
+                          .extra = {"max_steps=1", "learning_rate=0", "per_device_train_batch_size=8",
+                                    "gradient_accumulation_steps=1"}},
+                  .kind = "reward",
+                  .data = "pairs.jsonl",
+                  .model = "learns/checkpoint-40"};
     OK(rows_run(&r));
     snprintf(funcs, sizeof funcs, "model:%s/learns", shop.dir);
     OK(rein_rewards_open(&rewards, funcs, NULL, 1));
@@ -87,7 +99,8 @@ static void the_function_scores_as_training_does(void **state) {
         snprintf(text[2 * i], sizeof text[0], "%s", row_completion[i]);
         snprintf(text[2 * i + 1], sizeof text[0], "abc%d", i);
         for (int k = 0; k < 2; k++)
-            answer[2 * i + k] = (rein_reward_answer){.row = row[i], .text = text[2 * i + k], .len = strlen(text[2 * i + k])};
+            answer[2 * i + k] =
+                (rein_reward_answer){.row = row[i], .text = text[2 * i + k], .len = strlen(text[2 * i + k])};
     }
     OK(rein_rewards_score(score, rewards, answer, 16));
     for (int i = 0; i < 8; i++) margin += (score[2 * i] - score[2 * i + 1]) / 8;

@@ -32,7 +32,8 @@ static void take_rows(rein_offline *o, struct json_object *micros) {
         struct json_object *c = golden_at(micros, m), *ids = golden_get(c, "input_ids");
         for (int64_t b = 0; b < golden_length(ids); b++, row++) {
             int64_t at = d->first[row], n = 0;
-            struct json_object *mask = golden_at(golden_get(c, "attention_mask"), b), *label = golden_at(golden_get(c, "labels"), b);
+            struct json_object *mask = golden_at(golden_get(c, "attention_mask"), b),
+                               *label = golden_at(golden_get(c, "labels"), b);
             for (int64_t t = 0; t < golden_length(mask); t++) n += json_object_get_int64(golden_at(mask, t));
             for (int64_t t = 0; t < n; t++) {
                 d->ids[at + t] = json_object_get_int(golden_at(golden_at(ids, b), t));
@@ -81,7 +82,8 @@ static void copy_golden_model(const char *dir) {
     }
 }
 
-/* Loss, metrics and gradients of SFTTrainer on a model of transformers: two micro-batches under one num_items_in_batch. */
+/* Loss, metrics and gradients of SFTTrainer on a model of transformers: two micro-batches under one num_items_in_batch.
+ */
 static void losses_are_as_in_trl(void **state) {
     struct json_object *doc = golden_load("golden/trl/sft.json"), *cases = golden_get(doc, "cases");
     rein_str rows = {0};
@@ -98,7 +100,9 @@ static void losses_are_as_in_trl(void **state) {
         rein_offline *o;
         double loss, entropy = 0;
         snprintf(type, sizeof type, "loss_type=%s", name);
-        rows_job r = {.job = {.shop = &shop, .name = name, .extra = {type, "shuffle_dataset=false"}}, .kind = "sft", .data = "golden.jsonl",
+        rows_job r = {.job = {.shop = &shop, .name = name, .extra = {type, "shuffle_dataset=false"}},
+                      .kind = "sft",
+                      .data = "golden.jsonl",
                       .model = "llama"};
         snprintf(model, sizeof model, "%s/llama", shop.dir);
         copy_golden_model(model);
@@ -123,10 +127,12 @@ static void losses_are_as_in_trl(void **state) {
 }
 
 static void gradients_are_finite_differences(void **state) {
-    static const char *const extra[] = {"loss_type=nll", "label_smoothing_factor=0.2"}; /* dft's weight takes no gradient */
+    static const char *const extra[] = {"loss_type=nll",
+                                        "label_smoothing_factor=0.2"}; /* dft's weight takes no gradient */
     (void)state;
     for (size_t i = 0; i < REIN_COUNT(extra); i++) {
-        rows_job r = {.job = {.shop = &shop, .name = extra[i], .extra = {extra[i], "microbatch_tokens=30"}}, .kind = "sft",
+        rows_job r = {.job = {.shop = &shop, .name = extra[i], .extra = {extra[i], "microbatch_tokens=30"}},
+                      .kind = "sft",
                       .data = "rows.jsonl"};
         assert_true(rows_check_gradient(&r, &rein_sft_class) > 10);
     }
@@ -154,7 +160,8 @@ static void every_row_is_in_one_unit(void **state) {
         int64_t length[N], sum = 0;
         bool seen[N] = {false};
         rein_pack p;
-        for (uint32_t i = 0; i < N; i++) sum += length[i] = 1 + (int64_t)rein_random_below(MAX, seed, REIN_STREAM_DATA, i, 0, 0, 0);
+        for (uint32_t i = 0; i < N; i++)
+            sum += length[i] = 1 + (int64_t)rein_random_below(MAX, seed, REIN_STREAM_DATA, i, 0, 0, 0);
         OK(rein_pack_make(&p, length, N, MAX));
         assert_int_equal(p.first[p.n_unit], N);
         assert_true(p.n_unit >= sum / MAX && p.n_unit < sum / MAX + N / 8);
@@ -189,7 +196,8 @@ static void streams_are_cut_whole(void **state) {
     for (int64_t r = 0; r < wrapped.n_row; r++) assert_int_equal(wrapped.loss[wrapped.first[r]], 0);
     o = (rein_dataset_options){.max_length = 10, .cut = true};
     OK(rein_dataset_load(&cut, path, tok, &o));
-    assert_int_equal(cut.first[cut.n_row] + cut.without_loss, all); /* a piece of one token, which nothing predicts, is left out */
+    assert_int_equal(cut.first[cut.n_row] + cut.without_loss,
+                     all); /* a piece of one token, which nothing predicts, is left out */
     for (int64_t r = 0; r < cut.n_row; r++) assert_in_range(cut.first[r + 1] - cut.first[r], 1, 10);
     rein_dataset_deinit(&apart);
     rein_dataset_deinit(&wrapped);
@@ -212,9 +220,12 @@ static void packing_changes_no_value(void **state) {
     OK(rein_pack_make(&p, length, 8, 32));
     assert_in_range(p.n_unit, 2, 7);
     snprintf(units, sizeof units, "per_device_train_batch_size=%d", (int)p.n_unit);
-    rows_job apart = {.job = {.shop = &shop, .name = "apart", .extra = {"per_device_train_batch_size=8", "max_steps=1",
-                                                                       "gradient_accumulation_steps=1"}},
-                      .kind = "sft", .data = "rows.jsonl"};
+    rows_job apart = {
+        .job = {.shop = &shop,
+                .name = "apart",
+                .extra = {"per_device_train_batch_size=8", "max_steps=1", "gradient_accumulation_steps=1"}},
+        .kind = "sft",
+        .data = "rows.jsonl"};
     rows_job packed = apart;
     packed.job.name = "packed";
     packed.job.extra[0] = units;
@@ -234,9 +245,12 @@ static void packed_runs_keep_the_promises(void **state) {
     static const char *const strategy[] = {"packing_strategy=bfd_split", "packing_strategy=wrapped"};
     (void)state;
     for (size_t i = 0; i < REIN_COUNT(strategy); i++)
-        rows_promises((rows_job){.job = {.shop = &shop, .name = strategy[i],
-                                         .extra = {"packing=true", strategy[i], "max_length=24", "neftune_noise_alpha=5"}},
-                                 .kind = "sft", .data = "rows.jsonl"});
+        rows_promises(
+            (rows_job){.job = {.shop = &shop,
+                               .name = strategy[i],
+                               .extra = {"packing=true", strategy[i], "max_length=24", "neftune_noise_alpha=5"}},
+                       .kind = "sft",
+                       .data = "rows.jsonl"});
 }
 
 /* ---- held-out rows ---- */
@@ -246,13 +260,15 @@ static void held_out_rows_are_measured_only(void **state) {
     rein_str train = {0}, held = {0};
     (void)state;
     for (int i = 0; i < 8; i++)
-        rein_str_printf(i < 6 ? &train : &held, "{\"prompt\":\"%s\",\"completion\":\"%s\"}\n", row_prompt[i], row_completion[i]);
+        rein_str_printf(i < 6 ? &train : &held, "{\"prompt\":\"%s\",\"completion\":\"%s\"}\n", row_prompt[i],
+                        row_completion[i]);
     rows_file(&shop, "train.jsonl", train.data);
     rows_file(&shop, "held.jsonl", held.data);
     char name[JOB_PATH];
     snprintf(name, sizeof name, "eval_dataset_name=%s/held.jsonl", shop.dir);
     rows_job plain = {.job = {.shop = &shop, .name = "plain"}, .kind = "sft", .data = "train.jsonl"};
-    rows_job eval = {.job = {.shop = &shop, .name = "eval", .extra = {name, "eval_steps=2", "neftune_noise_alpha=0"}}, .kind = "sft",
+    rows_job eval = {.job = {.shop = &shop, .name = "eval", .extra = {name, "eval_steps=2", "neftune_noise_alpha=0"}},
+                     .kind = "sft",
                      .data = "train.jsonl"};
     OK(rows_run(&plain));
     OK(rows_run(&eval));
@@ -260,7 +276,9 @@ static void held_out_rows_are_measured_only(void **state) {
     assert_true(isnan(metric(&eval.job, "eval_loss", 1)));
     for (int64_t step = 2; step <= 6; step += 2) assert_true(metric(&eval.job, "eval_loss", step) > 0);
     assert_true(metric(&eval.job, "eval_entropy", 6) > 0);
-    rows_job split = {.job = {.shop = &shop, .name = "split", .extra = {"eval_split_ratio=0.25"}}, .kind = "sft", .data = "rows.jsonl"};
+    rows_job split = {.job = {.shop = &shop, .name = "split", .extra = {"eval_split_ratio=0.25"}},
+                      .kind = "sft",
+                      .data = "rows.jsonl"};
     OK(rows_run(&split));
     assert_true(isnan(metric(&split.job, "eval_loss", 5)) && metric(&split.job, "eval_loss", 6) > 0);
     assert_true(metric(&split.job, "epoch", 6) == 6); /* 6 of 8 rows: one batch of 4 an epoch */
@@ -271,8 +289,12 @@ static void held_out_rows_are_measured_only(void **state) {
 /* What the last step measured is what a run from its checkpoint finds as its loss on these rows. */
 static void the_measure_is_the_loss(void **state) {
     (void)state;
-    rows_job r = {.job = {.shop = &shop, .name = "measured", .extra = {"max_steps=1", "learning_rate=0", "gradient_accumulation_steps=1"}},
-                  .kind = "sft", .data = "held.jsonl", .model = "eval/checkpoint-6"};
+    rows_job r = {.job = {.shop = &shop,
+                          .name = "measured",
+                          .extra = {"max_steps=1", "learning_rate=0", "gradient_accumulation_steps=1"}},
+                  .kind = "sft",
+                  .data = "held.jsonl",
+                  .model = "eval/checkpoint-6"};
     job eval = {.shop = &shop, .name = "eval"};
     OK(rows_run(&r));
     golden_near(metric(&r.job, "loss", 1), metric(&eval, "eval_loss", 6), 1e-12, "loss", "held-out rows");
@@ -281,9 +303,12 @@ static void the_measure_is_the_loss(void **state) {
 /* A measure that does not move ends the run, and the replay of its last step knows it. */
 static void held_out_rows_stop_a_run(void **state) {
     (void)state;
-    rows_job r = {.job = {.shop = &shop, .name = "stopped", .extra = {"eval_split_ratio=0.25", "eval_steps=1", "learning_rate=0", "save_steps=1",
-                                                                     "metric_for_best_model=eval_loss", "early_stopping_patience=2"}},
-                  .kind = "sft", .data = "rows.jsonl"};
+    rows_job r = {.job = {.shop = &shop,
+                          .name = "stopped",
+                          .extra = {"eval_split_ratio=0.25", "eval_steps=1", "learning_rate=0", "save_steps=1",
+                                    "metric_for_best_model=eval_loss", "early_stopping_patience=2"}},
+                  .kind = "sft",
+                  .data = "rows.jsonl"};
     OK(rows_run(&r));
     assert_true(metric(&r.job, "eval_loss", 3) == metric(&r.job, "eval_loss", 1));
     assert_true(isnan(metric(&r.job, "loss", 4)));
@@ -294,7 +319,8 @@ static void held_out_rows_stop_a_run(void **state) {
 
 static void noise_is_in_training_only(void **state) {
     (void)state;
-    rows_job plain = {.job = {.shop = &shop, .name = "quiet", .extra = {"eval_split_ratio=0.25", "learning_rate=0"}}, .kind = "sft",
+    rows_job plain = {.job = {.shop = &shop, .name = "quiet", .extra = {"eval_split_ratio=0.25", "learning_rate=0"}},
+                      .kind = "sft",
                       .data = "rows.jsonl"};
     rows_job noisy = plain, more = plain;
     noisy.job.name = "noisy";
@@ -326,25 +352,22 @@ static void contradictions_are_refused(void **state) {
         for (int k = 0; k < 2; k++) r.job.extra[k] = cases[i].extra[k];
         REFUSED(rows_run(&r), cases[i].text);
     }
-    rows_job r = {.job = {.shop = &shop, .name = "refused", .extra = {"packing=true", "packing_strategy=wrapped", "truncation_mode=drop"}},
-                  .kind = "sft", .data = "rows.jsonl"};
+    rows_job r = {.job = {.shop = &shop,
+                          .name = "refused",
+                          .extra = {"packing=true", "packing_strategy=wrapped", "truncation_mode=drop"}},
+                  .kind = "sft",
+                  .data = "rows.jsonl"};
     REFUSED(rows_run(&r), "cuts rows itself");
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(losses_are_as_in_trl),
-        cmocka_unit_test(gradients_are_finite_differences),
-        cmocka_unit_test(best_fit_decreasing),
-        cmocka_unit_test(every_row_is_in_one_unit),
-        cmocka_unit_test(streams_are_cut_whole),
-        cmocka_unit_test(packing_changes_no_value),
-        cmocka_unit_test(packed_runs_keep_the_promises),
-        cmocka_unit_test(held_out_rows_are_measured_only),
-        cmocka_unit_test(the_measure_is_the_loss),
-        cmocka_unit_test(held_out_rows_stop_a_run),
-        cmocka_unit_test(noise_is_in_training_only),
-        cmocka_unit_test(contradictions_are_refused),
+        cmocka_unit_test(losses_are_as_in_trl),          cmocka_unit_test(gradients_are_finite_differences),
+        cmocka_unit_test(best_fit_decreasing),           cmocka_unit_test(every_row_is_in_one_unit),
+        cmocka_unit_test(streams_are_cut_whole),         cmocka_unit_test(packing_changes_no_value),
+        cmocka_unit_test(packed_runs_keep_the_promises), cmocka_unit_test(held_out_rows_are_measured_only),
+        cmocka_unit_test(the_measure_is_the_loss),       cmocka_unit_test(held_out_rows_stop_a_run),
+        cmocka_unit_test(noise_is_in_training_only),     cmocka_unit_test(contradictions_are_refused),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

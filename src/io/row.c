@@ -143,7 +143,8 @@ static rein_status read_columns(rein_row *out, struct json_object *row) {
         return is_list(out->messages) ? REIN_OK : rein_fail(REIN_ERR_FORMAT, "column 'messages' is no list");
     }
     if (!out->text)
-        return rein_fail(REIN_ERR_FORMAT, "a row needs a column text, messages, prompt, prompt and completion, or chosen and rejected");
+        return rein_fail(REIN_ERR_FORMAT, "a row needs a column text, messages, prompt, prompt and completion, "
+                                          "or chosen and rejected");
     return is_text(out->text) ? REIN_OK : rein_fail(REIN_ERR_FORMAT, "column 'text' is no text");
 }
 

@@ -31,8 +31,8 @@ typedef struct rein_dropout {
     uint64_t key; /* of the draws; the same in a forward pass and its backward pass */
 } rein_dropout;
 
-/** Noise on the embedded rows: uniform in +-alpha / sqrt(n C), n the tokens of the row's span; alpha == 0: none. A function of
- *  key, span, position and channel. NEFTune, Jain et al. 2023, arXiv:2310.05914. */
+/** Noise on the embedded rows: uniform in +-alpha / sqrt(n C), n the tokens of the row's span; alpha == 0: none. A function
+ *  of key, span, position and channel. NEFTune, Jain et al. 2023, arXiv:2310.05914. */
 typedef struct rein_noise {
     float alpha;
     uint64_t key;

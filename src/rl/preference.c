@@ -35,8 +35,8 @@ bool rein_preference_needs_reference(rein_preference_type type) {
 }
 
 bool rein_preference_averages(rein_preference_type type) {
-    return type == REIN_PREFERENCE_IPO || type == REIN_PREFERENCE_SIGMOID_NORM ||
-           type == REIN_PREFERENCE_SIMPO || type == REIN_PREFERENCE_ORPO;
+    return type == REIN_PREFERENCE_IPO || type == REIN_PREFERENCE_SIGMOID_NORM || type == REIN_PREFERENCE_SIMPO ||
+           type == REIN_PREFERENCE_ORPO;
 }
 
 rein_status rein_preference_check(const rein_preference_options *o) {
@@ -47,9 +47,11 @@ rein_status rein_preference_check(const rein_preference_options *o) {
     if (!(o->label_smoothing >= 0 && o->label_smoothing < 0.5))
         return rein_fail(REIN_ERR_USAGE, "label_smoothing %g: expected 0 <= label_smoothing < 0.5", o->label_smoothing);
     if (o->label_smoothing > 0 && !smooths)
-        return rein_fail(REIN_ERR_USAGE, "label_smoothing %g: only sigmoid, robust, exo_pair and simpo have it", o->label_smoothing);
+        return rein_fail(REIN_ERR_USAGE, "label_smoothing %g: only sigmoid, robust, exo_pair and simpo have it",
+                         o->label_smoothing);
     if (o->label_smoothing == 0 && t == REIN_PREFERENCE_EXO_PAIR)
-        return rein_fail(REIN_ERR_USAGE, "loss_type exo_pair needs label_smoothing > 0: the logarithm of it is in the loss");
+        return rein_fail(REIN_ERR_USAGE,
+                         "loss_type exo_pair needs label_smoothing > 0: the logarithm of it is in the loss");
     return REIN_OK;
 }
 
@@ -78,17 +80,26 @@ static scalar of_margin(double h, const rein_preference_options *o) {
     scalar s = {0};
     switch (o->loss_type) {
     case REIN_PREFERENCE_SIGMOID:
-    case REIN_PREFERENCE_SIGMOID_NORM: s = smoothed(beta * h, e); break;
+    case REIN_PREFERENCE_SIGMOID_NORM:
+        s = smoothed(beta * h, e);
+        break;
     case REIN_PREFERENCE_ROBUST:
         s = smoothed(beta * h, 0);
         s.value = ((1 - e) * s.value - e * rein_logistic_loss(-beta * h)) / (1 - 2 * e);
         s.slope = ((1 - e) * s.slope + e * rein_logistic_slope(-beta * h)) / (1 - 2 * e);
         break;
-    case REIN_PREFERENCE_EXO_PAIR: s = exo(beta * h, e); break;
-    case REIN_PREFERENCE_HINGE: return beta * h < 1 ? (scalar){1 - beta * h, -beta} : s;
-    case REIN_PREFERENCE_IPO: return (scalar){(h - 0.5 / beta) * (h - 0.5 / beta), 2 * (h - 0.5 / beta)};
-    case REIN_PREFERENCE_SIMPO: s = smoothed(beta * h - o->simpo_gamma, e); break;
-    default: REIN_ASSERT(false);
+    case REIN_PREFERENCE_EXO_PAIR:
+        s = exo(beta * h, e);
+        break;
+    case REIN_PREFERENCE_HINGE:
+        return beta * h < 1 ? (scalar){1 - beta * h, -beta} : s;
+    case REIN_PREFERENCE_IPO:
+        return (scalar){(h - 0.5 / beta) * (h - 0.5 / beta), 2 * (h - 0.5 / beta)};
+    case REIN_PREFERENCE_SIMPO:
+        s = smoothed(beta * h - o->simpo_gamma, e);
+        break;
+    default:
+        REIN_ASSERT(false);
     }
     s.slope *= beta;
     return s;
@@ -130,12 +141,13 @@ static bool apart(rein_preference_loss *out, double a, double b, const rein_pref
         out->d_chosen = beta * rein_logistic_slope(log_odds(a) - log_odds(b)) * log_odds_slope(a) - 1;
         out->d_rejected = -beta * rein_logistic_slope(log_odds(a) - log_odds(b)) * log_odds_slope(b);
         return true;
-    default: return false;
+    default:
+        return false;
     }
 }
 
-void rein_preference_pair(rein_preference_loss *out, const rein_scored_answer *chosen, const rein_scored_answer *rejected,
-                          const rein_preference_options *o) {
+void rein_preference_pair(rein_preference_loss *out, const rein_scored_answer *chosen,
+                          const rein_scored_answer *rejected, const rein_preference_options *o) {
     bool refers = rein_preference_needs_reference(o->loss_type), averages = rein_preference_averages(o->loss_type);
     double n = averages ? (double)chosen->n : 1, m = averages ? (double)rejected->n : 1;
     double a = (chosen->logp - (refers ? chosen->ref_logp : 0)) / n;
@@ -155,10 +167,11 @@ void rein_preference_pair(rein_preference_loss *out, const rein_scored_answer *c
 
 /* ---- single answers ---- */
 
-void rein_preference_single(rein_preference_loss *out, const rein_scored_answer *answer, bool desirable, double baseline,
-                            const rein_preference_options *o) {
+void rein_preference_single(rein_preference_loss *out, const rein_scored_answer *answer, bool desirable,
+                            double baseline, const rein_preference_options *o) {
     double a = answer->logp - answer->ref_logp, x = o->beta * (a - baseline);
     double sign = desirable ? 1 : -1, weight = desirable ? o->desirable_weight : o->undesirable_weight;
-    *out = (rein_preference_loss){.loss = weight * sigmoid(-sign * x), .d_chosen = -sign * weight * o->beta * bump(x),
+    *out = (rein_preference_loss){.loss = weight * sigmoid(-sign * x),
+                                  .d_chosen = -sign * weight * o->beta * bump(x),
                                   .reward_chosen = o->beta * a};
 }

@@ -1,9 +1,9 @@
 /*
- * Losses on preferences: an answer against another one, or an answer that is good or bad. Pure functions of the answers'
- * log-probs, in f64; what an answer's log-prob is trained through is its sum over tokens.
+ * Losses on preferences: an answer against another one, or an answer that is good or bad. Pure functions of log-probs,
+ * in f64; what an answer is trained through is the sum of its tokens' log-probs.
  *
- * With s the sum of an answer's token log-probs, n its tokens, a = s - s_ref of the chosen and b of the rejected answer,
- * h = a - b, and e the label smoothing:
+ * With s that sum, n the answer's tokens, a = s - s_ref of the chosen and b of the rejected answer, h = a - b, and e the
+ * label smoothing:
  *
  *   sigmoid    -(1-e) log sigma(beta h) - e log sigma(-beta h)            Rafailov et al. 2023, arXiv:2305.18290
  *   sigmoid_norm  sigmoid with a/n - b/n' for h and without e             TRL's name; Meng et al. with a reference
@@ -12,7 +12,7 @@
  *   robust     (sigmoid's with -e for e) / (1 - 2e)                       Chowdhury et al. 2024, arXiv:2403.00409
  *   exo_pair   sigma(beta h)(log sigma(beta h) - log(1-e)) + sigma(-beta h)(log sigma(-beta h) - log e)
  *                                                                         Ji et al. 2024, arXiv:2402.00856
- *   bco_pair   -log sigma(beta a) - log sigma(-beta b)                     Jung et al. 2024, arXiv:2404.04656, without its shift
+ *   bco_pair   -log sigma(beta a) - log sigma(-beta b)                    Jung et al. 2024, arXiv:2404.04656 (no shift)
  *   nca_pair   -log sigma(beta a) - (log sigma(-beta a) + log sigma(-beta b))/2   Chen et al. 2024, arXiv:2402.05369
  *   sppo_hard  (a - 1/(2 beta))^2 + (b + 1/(2 beta))^2                    Wu et al. 2024, arXiv:2405.00675
  *   apo_zero   1 - sigma(beta a) + sigma(beta b)                          D'Oosterlinck et al. 2024, arXiv:2408.06266
@@ -80,13 +80,13 @@ typedef struct rein_preference_loss {
 } rein_preference_loss;
 
 /** Loss of one pair; any type but kto. */
-void rein_preference_pair(rein_preference_loss *out, const rein_scored_answer *chosen, const rein_scored_answer *rejected,
-                          const rein_preference_options *o);
+void rein_preference_pair(rein_preference_loss *out, const rein_scored_answer *chosen,
+                          const rein_scored_answer *rejected, const rein_preference_options *o);
 
-/** kto's loss of one answer: d_chosen and reward_chosen are the answer's, whatever its label. `baseline` is z >= 0 and takes
- *  no gradient. */
-void rein_preference_single(rein_preference_loss *out, const rein_scored_answer *answer, bool desirable, double baseline,
-                            const rein_preference_options *o);
+/** kto's loss of one answer: d_chosen and reward_chosen are the answer's, whatever its label. `baseline` is z >= 0 and
+ *  takes no gradient. */
+void rein_preference_single(rein_preference_loss *out, const rein_scored_answer *answer, bool desirable,
+                            double baseline, const rein_preference_options *o);
 
 /** -log sigma(x), and its slope -sigma(-x): the reward model's loss of a margin x (Bradley and Terry 1952). */
 double rein_logistic_loss(double x);

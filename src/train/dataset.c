@@ -206,9 +206,11 @@ static rein_status add_pair(loader *l, const rein_row *row) {
         return rein_fail(REIN_ERR_FORMAT, "the row has no columns chosen and rejected in the form of its prompt");
     if (!row->prompt && l->o->format == REIN_DATASET_PREFERENCE)
         return rein_fail(REIN_ERR_FORMAT, "the row has chosen and rejected, and no column prompt");
-    if (row->margin && !json_object_is_type(row->margin, json_type_double) && !json_object_is_type(row->margin, json_type_int))
-        return rein_fail(REIN_ERR_FORMAT, "column 'margin' is no number");
-    if (row->margin) margin = json_object_get_double(row->margin);
+    if (row->margin) {
+        if (!json_object_is_type(row->margin, json_type_double) && !json_object_is_type(row->margin, json_type_int))
+            return rein_fail(REIN_ERR_FORMAT, "column 'margin' is no number");
+        margin = json_object_get_double(row->margin);
+    }
     REIN_TRY(encode(l, row, row->prompt, row->chosen));
     REIN_TRY(keep(l));
     REIN_TRY(encode(l, row, row->prompt, row->rejected));
@@ -238,7 +240,8 @@ static rein_status add_row(void *user, const rein_row *row) {
         return keep(l);
     }
     if (format != REIN_DATASET_TEXT && !completion)
-        return rein_fail(REIN_ERR_FORMAT, "the row has no columns prompt%s", format == REIN_DATASET_PROMPT ? "" : " and completion");
+        return rein_fail(REIN_ERR_FORMAT, "the row has no columns prompt%s",
+                         format == REIN_DATASET_PROMPT ? "" : " and completion");
     if (format == REIN_DATASET_LABELLED) return add_labelled(l, row);
     if (!completion && row->prompt)
         return rein_fail(REIN_ERR_FORMAT, "a row with a prompt and no completion has nothing to learn from");

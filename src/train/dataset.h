@@ -71,8 +71,8 @@ REIN_NODISCARD rein_status rein_dataset_add(rein_dataset *d, const char *path, c
 REIN_NODISCARD rein_status rein_dataset_add_prompt(rein_dataset *d, const int32_t *ids, int64_t n);
 void rein_dataset_deinit(rein_dataset *d);
 
-/** Ids of a prompt with an answer behind it, as they would be in a row: texts, or (chat) messages. *n_prompt: tokens of the
- *  prompt at the start of `out`, whose content is replaced. */
+/** Ids of row->prompt with an answer behind it, as they would be in a row: texts, or (chat) messages. *n_prompt: tokens of
+ *  the prompt at the start of `out`, whose content is replaced. */
 REIN_NODISCARD rein_status rein_dataset_encode(rein_ids *out, int64_t *n_prompt, const rein_row *row,
                                                struct json_object *answer, const rein_tokenizer *tok,
                                                const rein_dataset_options *options);

@@ -36,7 +36,8 @@ static rein_status load_teacher(rein_offline *o, distill *d) {
     rein_tokenizer_destroy(tok);
     REIN_TRY(status);
     if (d->teacher->cfg.V != o->t.model->cfg.V || size != rein_tokenizer_vocab_size(o->t.tokenizer))
-        return rein_fail(REIN_ERR_USAGE, "teacher '%s' has a vocabulary of %lld (model) and %lld (tokenizer), the policy %lld and %lld",
+        return rein_fail(REIN_ERR_USAGE,
+                         "teacher '%s' has a vocabulary of %lld (model) and %lld (tokenizer), the policy %lld and %lld",
                          a->teacher_model, (long long)d->teacher->cfg.V, (long long)size, (long long)o->t.model->cfg.V,
                          (long long)rein_tokenizer_vocab_size(o->t.tokenizer));
     return rein_leaf_init(&d->leaf, d->teacher);
@@ -48,9 +49,12 @@ static rein_status check_room(const rein_offline *o, const distill *d) {
     const int64_t more = d->prompts || o->t.args->lmbda > 0 ? o->t.args->max_new_tokens : 0;
     for (int64_t s = 0; s < o->data.n_seq; s++) {
         int64_t n = o->data.first[s + 1] - o->data.first[s], prompt = o->data.prompt[s];
-        if (prompt == 0) return rein_fail(REIN_ERR_FORMAT, "row %lld has an empty prompt, behind which nothing can be sampled", (long long)s + 1);
+        if (prompt == 0)
+            return rein_fail(REIN_ERR_FORMAT, "row %lld has an empty prompt, behind which nothing can be sampled",
+                             (long long)s + 1);
         if (prompt + more <= room && n <= room) continue;
-        return rein_fail(REIN_ERR_USAGE, "row %lld: a prompt of %lld tokens and max_new_tokens %lld exceed %lld positions",
+        return rein_fail(REIN_ERR_USAGE,
+                         "row %lld: a prompt of %lld tokens and max_new_tokens %lld exceed %lld positions",
                          (long long)s + 1, (long long)prompt, (long long)more, (long long)room);
     }
     return REIN_OK;
@@ -61,10 +65,12 @@ static rein_status distill_load(rein_offline *o) {
     const rein_train_args *a = o->t.args;
     if (!a->teacher_model) return rein_fail(REIN_ERR_USAGE, "option --teacher_model is missing");
     if (a->seq_kd && a->lmbda == 1)
-        return rein_fail(REIN_ERR_USAGE, "seq_kd is given, but lmbda is 1: every step is on-policy, so nothing would read it");
+        return rein_fail(REIN_ERR_USAGE,
+                         "seq_kd is given, but lmbda is 1: every step is on-policy, so nothing would read it");
     d->prompts = a->lmbda == 1 || a->seq_kd;
     if (a->env && !d->prompts)
-        return rein_fail(REIN_ERR_USAGE, "env '%s' has prompts and no answers: lmbda must be 1, or seq_kd true", a->env);
+        return rein_fail(REIN_ERR_USAGE, "env '%s' has prompts and no answers: lmbda must be 1, or seq_kd true",
+                         a->env);
     o->reads = REIN_READS_DIVERGENCE | REIN_READS_ENTROPY;
     o->temperature = (float)a->distill_temperature;
     REIN_TRY(load_teacher(o, d));
@@ -73,8 +79,9 @@ static rein_status distill_load(rein_offline *o) {
         REIN_TRY(rein_offline_load_tasks(o));
         return check_room(o, d);
     }
-    REIN_TRY(rein_offline_load_rows(o, (rein_dataset_options){
-        .format = d->prompts ? REIN_DATASET_PROMPT : REIN_DATASET_ANSWERED, .completion_only = true}));
+    REIN_TRY(rein_offline_load_rows(
+        o, (rein_dataset_options){.format = d->prompts ? REIN_DATASET_PROMPT : REIN_DATASET_ANSWERED,
+                                  .completion_only = true}));
     return check_room(o, d);
 }
 
@@ -102,7 +109,8 @@ static rein_status add_unit(rein_offline *o, int64_t s, const rein_gen_sequence 
     int64_t prompt;
     REIN_TRY(rein_forest_add(&o->forest, -1, data->ids + at, NULL, p, &prompt));
     if (!sampled) {
-        REIN_TRY(rein_forest_add(&o->forest, prompt, data->ids + at + p, data->loss + at + p, data->first[s + 1] - at - p, NULL));
+        REIN_TRY(rein_forest_add(&o->forest, prompt, data->ids + at + p, data->loss + at + p,
+                                 data->first[s + 1] - at - p, NULL));
     } else {
         REIN_TRY(rein_alloc(&want, sampled->n, 1));
         memset(want, REIN_WANT_TOKEN, (size_t)sampled->n);
@@ -120,15 +128,21 @@ static rein_status sample(rein_gen *out, rein_offline *o, const rein_model *mode
     int32_t eos[REIN_MAX_EOS];
     rein_gen_prompt *prompts;
     for (int i = 0; i < o->t.model->cfg.n_eos; i++) eos[i] = (int32_t)o->t.model->cfg.eos_id[i];
-    rein_gen_options how = {.sampling = {.temperature = a->distill_temperature, .top_p = 1}, .max_new_tokens = a->max_new_tokens,
-                            .max_batch = n, .seed = (uint64_t)a->seed,
+    rein_gen_options how = {.sampling = {.temperature = a->distill_temperature, .top_p = 1},
+                            .max_new_tokens = a->max_new_tokens,
+                            .max_batch = n,
+                            .seed = (uint64_t)a->seed,
                             .stream = o->held ? REIN_STREAM_EVAL : REIN_STREAM_SAMPLE,
-                            .step = o->held ? 0 : (uint32_t)o->t.step, .eos = eos, .n_eos = o->t.model->cfg.n_eos,
+                            .step = o->held ? 0 : (uint32_t)o->t.step,
+                            .eos = eos,
+                            .n_eos = o->t.model->cfg.n_eos,
                             .forget_kept = true};
     REIN_TRY(rein_alloc(&prompts, n, sizeof *prompts));
     for (int64_t i = 0; i < n; i++) {
         int64_t s = rein_offline_row(o, unit[i]);
-        prompts[i] = (rein_gen_prompt){.ids = o->data.ids + o->data.first[s], .n = o->data.prompt[s], .samples = 1,
+        prompts[i] = (rein_gen_prompt){.ids = o->data.ids + o->data.first[s],
+                                       .n = o->data.prompt[s],
+                                       .samples = 1,
                                        .id = o->held ? (uint32_t)unit[i] : (uint32_t)i};
     }
     rein_status status = rein_generate(out, model, prompts, n, &how, NULL, NULL);
@@ -167,7 +181,8 @@ static void distill_gradient(rein_offline *o, int64_t part) {
     const float each = 1.0f / (float)d->items;
     for (int64_t i = 0; i < o->forest.n_span; i++) {
         const rein_span *sp = &o->forest.span[i];
-        for (int64_t k = sp->tok; k < sp->tok + sp->n && rein_offline_takes(o, i, part); k++) o->grad.divergence[k] = each;
+        for (int64_t k = sp->tok; k < sp->tok + sp->n && rein_offline_takes(o, i, part); k++)
+            o->grad.divergence[k] = each;
     }
 }
 
@@ -192,10 +207,17 @@ static rein_status distill_measure(rein_offline *o) {
 
 /* ---- whole runs ---- */
 
-const rein_offline_class rein_distill_class = {
-    .name = "distill", .metric = metrics, .state_size = sizeof(distill), .load = distill_load, .gather = distill_gather,
-    .begin = teacher_begin, .part = teacher_forward, .measure = distill_measure, .gradient = distill_gradient,
-    .note = distill_note, .close = distill_close};
+const rein_offline_class rein_distill_class = {.name = "distill",
+                                               .metric = metrics,
+                                               .state_size = sizeof(distill),
+                                               .load = distill_load,
+                                               .gather = distill_gather,
+                                               .begin = teacher_begin,
+                                               .part = teacher_forward,
+                                               .measure = distill_measure,
+                                               .gradient = distill_gradient,
+                                               .note = distill_note,
+                                               .close = distill_close};
 
 rein_status rein_distill_run(const rein_train_args *args, const char *config_yaml, rein_device *dev,
                              const rein_train_watch *watch) {

@@ -17,7 +17,8 @@ static rein_status load_chat(rein_offline *o) {
     const rein_prompt_chat_args args = {.kwargs = a->chat_template_kwargs};
     if (!a->model_name_or_path && !a->chat_template_kwargs) return REIN_OK;
     if (!a->model_name_or_path)
-        return rein_fail(REIN_ERR_USAGE, "chat_template_kwargs is given, and a model from scratch has no chat template");
+        return rein_fail(REIN_ERR_USAGE,
+                         "chat_template_kwargs is given, and a model from scratch has no chat template");
     return rein_start_chat(&o->chat, a->model_name_or_path, &args);
 }
 
@@ -42,7 +43,8 @@ rein_status rein_offline_load_rows(rein_offline *o, rein_dataset_options options
         return rein_fail(REIN_ERR_USAGE, "eval_dataset_name '%s' and eval_split_ratio %g: give one of them",
                          a->eval_dataset_name, a->eval_split_ratio);
     if (a->eval_steps > 0 && !a->eval_dataset_name && a->eval_split_ratio == 0)
-        return rein_fail(REIN_ERR_USAGE, "eval_steps %lld: give eval_dataset_name or eval_split_ratio", (long long)a->eval_steps);
+        return rein_fail(REIN_ERR_USAGE, "eval_steps %lld: give eval_dataset_name or eval_split_ratio",
+                         (long long)a->eval_steps);
     if (m->cfg.n_eos < 1) return rein_fail(REIN_ERR_FORMAT, "the model's config.json names no eos_token_id");
     REIN_TRY(load_chat(o));
     options.eos = (int32_t)m->cfg.eos_id[0];
@@ -68,7 +70,8 @@ static rein_status add_tasks(rein_offline *o, const rein_env *env, int64_t n) {
         REIN_TRY_OUT(status, env->cls->task(env, (uint64_t)o->t.args->seed, REIN_SPLIT_TRAIN, i, &task), out);
         REIN_TRY_OUT(status, rein_prompt_make(&text, &ids, &o->chat, o->t.tokenizer, env, &task), out);
         if (ids.n == 0) {
-            status = rein_fail(REIN_ERR_FORMAT, "task %lld of env '%s' has an empty prompt", (long long)i, o->t.args->env);
+            status =
+                rein_fail(REIN_ERR_FORMAT, "task %lld of env '%s' has an empty prompt", (long long)i, o->t.args->env);
             goto out;
         }
         REIN_TRY_OUT(status, rein_dataset_add_prompt(&o->data, ids.data, ids.n), out);
@@ -84,7 +87,8 @@ rein_status rein_offline_load_tasks(rein_offline *o) {
     const int64_t batch = a->per_device_train_batch_size * a->gradient_accumulation_steps;
     rein_env *env;
     if (a->dataset_name || a->eval_dataset_name || a->eval_split_ratio > 0 || a->eval_steps > 0)
-        return rein_fail(REIN_ERR_USAGE, "env '%s' has prompts of its own: leave out dataset_name and what is held out of it", a->env);
+        return rein_fail(REIN_ERR_USAGE,
+                         "env '%s' has prompts of its own: leave out dataset_name and what is held out of it", a->env);
     if (a->max_steps < 1) return rein_fail(REIN_ERR_USAGE, "env '%s' has no end: give max_steps", a->env);
     REIN_TRY(load_chat(o));
     REIN_TRY(rein_env_open(&env, a->env));
@@ -121,8 +125,9 @@ static rein_status note_rows(rein_offline *o) {
         REIN_TRY(rein_rundir_note(o->t.run, facts[i].name, text));
     }
     if (d->truncated + d->dropped + d->without_loss > 0)
-        rein_log(REIN_LOG_WARN, "%s: %lld rows; %lld were cut to max_length, %lld left out for their length, %lld left out "
-                                "because no token of theirs takes loss",
+        rein_log(REIN_LOG_WARN,
+                 "%s: %lld rows; %lld were cut to max_length, %lld left out for their length, %lld left out "
+                 "because no token of theirs takes loss",
                  o->t.args->dataset_name, (long long)d->n_row, (long long)d->truncated, (long long)d->dropped,
                  (long long)d->without_loss);
     return REIN_OK;
@@ -158,7 +163,8 @@ bool rein_offline_takes(const rein_offline *o, int64_t span, int64_t part) {
 static void free_arrays(rein_offline *o) {
     rein_leaf_values *v = &o->out;
     rein_offline_gradient *g = &o->grad;
-    float *own[] = {v->logp, v->entropy, v->mean_logp, v->divergence, v->score, g->logp, g->mean_logp, g->divergence, g->score};
+    float *own[] = {v->logp, v->entropy,   v->mean_logp,  v->divergence, v->score,
+                    g->logp, g->mean_logp, g->divergence, g->score};
     for (size_t i = 0; i < REIN_COUNT(own); i++) rein_free(own[i]);
     rein_free(v->best);
     *v = (rein_leaf_values){0};
@@ -172,10 +178,14 @@ static rein_status reserve_arrays(rein_offline *o) {
     const struct {
         float **array;
         unsigned bit;
-    } rows[] = {{&v->logp, REIN_READS_LOGP},             {&g->logp, REIN_READS_LOGP},
-                {&v->entropy, REIN_READS_ENTROPY},       {&v->mean_logp, REIN_READS_MEAN_LOGP},
-                {&g->mean_logp, REIN_READS_MEAN_LOGP},   {&v->divergence, REIN_READS_DIVERGENCE},
-                {&g->divergence, REIN_READS_DIVERGENCE}, {&v->score, REIN_READS_SCORE},
+    } rows[] = {{&v->logp, REIN_READS_LOGP},
+                {&g->logp, REIN_READS_LOGP},
+                {&v->entropy, REIN_READS_ENTROPY},
+                {&v->mean_logp, REIN_READS_MEAN_LOGP},
+                {&g->mean_logp, REIN_READS_MEAN_LOGP},
+                {&v->divergence, REIN_READS_DIVERGENCE},
+                {&g->divergence, REIN_READS_DIVERGENCE},
+                {&v->score, REIN_READS_SCORE},
                 {&g->score, REIN_READS_SCORE}};
     if (o->forest.n_tok <= o->cap_tok) return REIN_OK;
     int64_t cap = 2 * o->forest.n_tok;
@@ -209,7 +219,8 @@ static rein_status forward(rein_offline *o, int64_t part) {
 
 static rein_status backward(rein_offline *o) {
     const rein_offline_gradient *g = &o->grad;
-    const rein_leaf_gradient d = {.logp = g->logp, .mean_logp = g->mean_logp, .divergence = g->divergence, .score = g->score};
+    const rein_leaf_gradient d = {
+        .logp = g->logp, .mean_logp = g->mean_logp, .divergence = g->divergence, .score = g->score};
     return rein_leaf_backward(&o->t.leaf, &d, &o->t.grads);
 }
 
@@ -232,8 +243,8 @@ static void draw_noise(rein_trainer *t) {
     t->leaf.pass.noise = (rein_noise){(float)t->args->neftune_noise_alpha, (uint64_t)word[0] << 32 | word[1]};
 }
 
-/* Values, loss and gradient of the batch. Where a loss needs all values first, several parts run forward twice: the bits of
- * the second time are those of the first. */
+/* Values, loss and gradient of the batch. Where a loss needs all values first, several parts run forward twice: the
+ * bits of the second time are those of the first. */
 static rein_status batch_gradients(rein_offline *o) {
     rein_trainer *t = &o->t;
     bool whole = o->cls->whole, again = whole && o->plan.n_part > 1;
@@ -245,7 +256,8 @@ static rein_status batch_gradients(rein_offline *o) {
         REIN_TRY(o->cls->measure(o));
         o->cls->gradient(o, -1);
     }
-    if (again) REIN_TRY(rein_leaf_begin(&t->leaf, &o->forest, &o->plan, &(rein_leaf_sampling){.temperature = o->temperature}));
+    if (again)
+        REIN_TRY(rein_leaf_begin(&t->leaf, &o->forest, &o->plan, &(rein_leaf_sampling){.temperature = o->temperature}));
     for (int64_t p = 0; p < o->plan.n_part; p++) {
         if (!whole || again) REIN_TRY(forward(o, p));
         if (!whole) o->cls->gradient(o, p);
@@ -324,7 +336,8 @@ static void collect(rein_offline *o, const rein_update *u) {
     if (t->before) rein_metric_add(m, u->frac_changed, "frac_params_changed");
 }
 
-/* Metrics of the step and of held-out rows: what early stopping and the best checkpoint go by is measured in a replay, too. */
+/* Metrics of the step and of held-out rows: what early stopping and the best checkpoint go by is measured in a replay,
+ * too. */
 static rein_status observe(rein_offline *o, const rein_update *u) {
     rein_trainer *t = &o->t;
     rein_metric_list *m = &o->metrics;
@@ -398,7 +411,8 @@ void rein_offline_close(rein_offline *o) {
 static rein_status start(rein_offline *o, const rein_train_args *a, rein_device *dev, const rein_train_watch *watch) {
     rein_model *model = NULL;
     rein_tokenizer *tok = NULL;
-    if (!o->cls->start && !a->model_name_or_path) return rein_fail(REIN_ERR_USAGE, "option --model_name_or_path is missing");
+    if (!o->cls->start && !a->model_name_or_path)
+        return rein_fail(REIN_ERR_USAGE, "option --model_name_or_path is missing");
     rein_status status = o->cls->start ? o->cls->start(&model, &tok, a, dev) : rein_start_policy(&model, &tok, a, dev);
     if (status == REIN_OK) return rein_trainer_init(&o->t, a, dev, model, tok, watch);
     rein_model_destroy(model);
@@ -414,7 +428,8 @@ static rein_status size_run(rein_offline *o) {
         return rein_fail(REIN_ERR_USAGE, "%s: %lld rows are less than one batch of %lld", a->dataset_name,
                          (long long)o->n_unit, (long long)o->batch);
     o->t.steps = a->max_steps >= 0 ? a->max_steps : (int64_t)(a->num_train_epochs * (double)(o->n_unit / o->batch));
-    if (o->t.steps < 1) return rein_fail(REIN_ERR_USAGE, "num_train_epochs %g is less than one step", a->num_train_epochs);
+    if (o->t.steps < 1)
+        return rein_fail(REIN_ERR_USAGE, "num_train_epochs %g is less than one step", a->num_train_epochs);
     while (o->cls->metric[o->n_metric]) o->n_metric++;
     REIN_TRY(rein_alloc(&o->order, o->n_unit, sizeof *o->order));
     REIN_TRY(rein_alloc(&o->last_span, o->batch, sizeof *o->last_span));

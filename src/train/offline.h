@@ -1,13 +1,14 @@
 /*
  * The loop of trainings on rows of a file: supervised fine-tuning, preferences, reward models, distillation.
  *
- * A step takes the next units of the epoch's order (a row, a pair of answers, a packed sequence), lays them out as a token
- * forest, runs it forward part by part, asks the kind of training for the gradient of its loss with respect to what the
- * model gave for each token, runs backward, updates, logs and commits. What a step does is a function of the weights, the
- * moments, the options, the data and the step's number, so a resumed run repeats itself bit for bit.
+ * A step takes the next units of the epoch's order (a row, a pair of answers, a packed sequence), lays them out as a
+ * token forest, runs it forward part by part, asks the kind of training for the gradient of its loss with respect to
+ * what the model gave for each token, runs backward, updates, logs and commits. What a step does is a function of the
+ * weights, the moments, the options, the data and the step's number, so a resumed run repeats itself bit for bit.
  *
- * Metrics are sums over units divided by sums of weights over units, each by the canonical pairwise tree in the order of
- * the batch: no metric depends on where a batch is cut. Held-out units are measured in the same way and never trained on.
+ * Metrics are sums over units divided by sums of weights over units, each by the canonical pairwise tree in the order
+ * of the batch: no metric depends on where a batch is cut. Held-out units are measured in the same way and never
+ * trained on.
  */
 #ifndef REIN_TRAIN_OFFLINE_H
 #define REIN_TRAIN_OFFLINE_H
@@ -30,7 +31,8 @@ enum {
     REIN_READS_BEST = 32
 };
 
-/** Gradient of the loss with respect to what was read, (n_tok) each; NULL: it is not read, or (entropy, best) never trained. */
+/** Gradient of the loss with respect to what was read, (n_tok) each; NULL: it is not read, or (entropy, best) never
+ * trained. */
 typedef struct rein_offline_gradient {
     float *logp, *mean_logp, *divergence, *score;
 } rein_offline_gradient;
@@ -41,7 +43,7 @@ typedef struct rein_offline_class {
     const char *const *metric; /* NULL-ended; the first is "loss" */
     unsigned lowest, highest;  /* metrics (bit k: metric k) that are a minimum or a maximum over units, not a mean */
     size_t state_size;
-    bool whole;                /* the loss of a token needs values of other spans: all parts run forward before any runs back */
+    bool whole; /* the loss of a token needs values of other spans: all parts run forward before any runs back */
     /** The model that training starts from; NULL: rein_start_policy. */
     rein_status (*start)(rein_model **model, rein_tokenizer **tok, const rein_train_args *args, rein_device *dev);
     /** The model is there: check options, set `reads`, read the data with rein_offline_load_rows. */
@@ -73,14 +75,14 @@ struct rein_offline {
     int64_t *order;         /* (n_unit) units of epoch `epoch` */
     int64_t epoch;
     /* the batch */
-    int64_t n;              /* units */
-    bool held;              /* they are held out */
-    int64_t *last_span;     /* (n) spans of unit i end here and begin where those of the one before end */
+    int64_t n;          /* units */
+    bool held;          /* they are held out */
+    int64_t *last_span; /* (n) spans of unit i end here and begin where those of the one before end */
     rein_forest forest;
     rein_forest_plan plan;
-    float temperature;      /* of the distributions that are read; 1 unless set by load */
-    unsigned reads;         /* bits REIN_READS_ */
-    rein_leaf_values out;   /* (n_tok) what is read; NULL: it is not */
+    float temperature;    /* of the distributions that are read; 1 unless set by load */
+    unsigned reads;       /* bits REIN_READS_ */
+    rein_leaf_values out; /* (n_tok) what is read; NULL: it is not */
     rein_offline_gradient grad;
     int64_t cap_tok;
     double *value, *weight; /* (metrics, batch) by unit */
@@ -88,11 +90,11 @@ struct rein_offline {
     rein_metric_list metrics;
 };
 
-/** Read dataset_name and what is held out of it or beside it. Of the options those are taken that a kind decides: format,
- *  completion_only, assistant_only, wrap, cut. */
+/** Read dataset_name and what is held out of it or beside it. Of the options those are taken that a kind decides:
+ * format, completion_only, assistant_only, wrap, cut. */
 REIN_NODISCARD rein_status rein_offline_load_rows(rein_offline *o, rein_dataset_options options);
-/** Instead of rows of a file: prompts of the environment args->env, as many as the run has units, in the order of its tasks.
- *  REIN_ERR_USAGE for options of files, or without max_steps. */
+/** Instead of rows of a file: prompts of the environment args->env, as many as the run has units, in the order of its
+ * tasks. REIN_ERR_USAGE for options of files, or without max_steps. */
 REIN_NODISCARD rein_status rein_offline_load_tasks(rein_offline *o);
 /** The row that a unit is, where units are rows. */
 int64_t rein_offline_row(const rein_offline *o, int64_t unit);
@@ -108,8 +110,9 @@ void rein_offline_put(rein_offline *o, int64_t k, int64_t i, double value, doubl
 bool rein_offline_takes(const rein_offline *o, int64_t span, int64_t part);
 
 /** Ready for a first step: model, data, options checked. The caller owns *out; cls, args and dev must outlive it. */
-REIN_NODISCARD rein_status rein_offline_open(rein_offline **out, const rein_offline_class *cls, const rein_train_args *args,
-                                             rein_device *dev, const rein_train_watch *watch);
+REIN_NODISCARD rein_status rein_offline_open(rein_offline **out, const rein_offline_class *cls,
+                                             const rein_train_args *args, rein_device *dev,
+                                             const rein_train_watch *watch);
 void rein_offline_close(rein_offline *o);
 /** Loss of step o->t.step's batch, and its gradient in o->t.grads; nothing is updated. */
 REIN_NODISCARD rein_status rein_offline_gradients(rein_offline *o, double *loss);

@@ -3,10 +3,10 @@
 
 /* Units by the room that they have left: a queue for every room, and a bit where it is not empty. */
 typedef struct rooms {
-    int64_t max;         /* rooms 0 .. max */
+    int64_t max;          /* rooms 0 .. max */
     int64_t *head, *tail; /* (max + 1) unit + 1, 0: none */
-    int64_t *next;       /* (n) by unit */
-    uint64_t *some;      /* bits */
+    int64_t *next;        /* (n) by unit */
+    uint64_t *some;       /* bits */
 } rooms;
 
 static void put(rooms *r, int64_t room, int64_t unit) {

@@ -1,8 +1,8 @@
 /*
  * Packing: which rows together make a unit of up to max_length tokens, as TRL's pack_dataset over the whole file.
  *
- *   bfd        best fit decreasing (Ding et al. 2024, "Fewer truncations improve language modeling", arXiv:2404.10830): rows
- *              by falling length, each into the unit with the least room that still takes it
+ *   bfd        best fit decreasing (Ding et al. 2024, "Fewer truncations improve language modeling", arXiv:2404.10830):
+ *              rows by falling length, each into the unit with the least room that still takes it
  *   bfd_split  the same after rows longer than max_length were cut into pieces
  *   wrapped    rows joined to one stream that is cut every max_length tokens: rein_dataset_options.wrap
  */

@@ -7,11 +7,17 @@
 /* In the order of the metrics. */
 enum { LOSS, REWARD_CHOSEN, REWARD_REJECTED, LOGPS_CHOSEN, LOGPS_REJECTED, ENTROPY, REWARD_ACCURACIES, REWARD_MARGINS };
 enum { KL = REWARD_ACCURACIES };
-static const char *const pair_metrics[] = {"loss",           "rewards/chosen", "rewards/rejected",   "logps/chosen",
-                                           "logps/rejected", "entropy",        "rewards/accuracies", "rewards/margins",
+static const char *const pair_metrics[] = {"loss",
+                                           "rewards/chosen",
+                                           "rewards/rejected",
+                                           "logps/chosen",
+                                           "logps/rejected",
+                                           "entropy",
+                                           "rewards/accuracies",
+                                           "rewards/margins",
                                            NULL};
-static const char *const single_metrics[] = {"loss",           "rewards/chosen", "rewards/rejected", "logps/chosen",
-                                             "logps/rejected", "entropy",        "kl",               NULL};
+static const char *const single_metrics[] = {
+    "loss", "rewards/chosen", "rewards/rejected", "logps/chosen", "logps/rejected", "entropy", "kl", NULL};
 
 typedef struct preference {
     rein_preference_options loss;
@@ -19,8 +25,8 @@ typedef struct preference {
     rein_leaf ref_leaf;
     float *ref_logp; /* (n_tok) */
     int64_t cap_tok;
-    double *slope;   /* (batch, 2) of the mean loss: by unit, its last two spans */
-    int64_t *row;    /* (batch) rows of the batch */
+    double *slope; /* (batch, 2) of the mean loss: by unit, its last two spans */
+    int64_t *row;  /* (batch) rows of the batch */
 } preference;
 
 /* ---- set-up ---- */
@@ -70,8 +76,10 @@ static rein_status preference_load(rein_offline *o) {
     const rein_train_args *a = o->t.args;
     int64_t batch = a->per_device_train_batch_size * a->gradient_accumulation_steps;
     bool kto = a->preference_loss_type == REIN_PREFERENCE_KTO;
-    p->loss = (rein_preference_options){.loss_type = (rein_preference_type)a->preference_loss_type, .beta = a->preference_beta,
-                                        .label_smoothing = a->label_smoothing, .simpo_gamma = a->simpo_gamma,
+    p->loss = (rein_preference_options){.loss_type = (rein_preference_type)a->preference_loss_type,
+                                        .beta = a->preference_beta,
+                                        .label_smoothing = a->label_smoothing,
+                                        .simpo_gamma = a->simpo_gamma,
                                         .desirable_weight = a->desirable_weight,
                                         .undesirable_weight = a->undesirable_weight};
     REIN_TRY(check_options(a));
@@ -81,7 +89,8 @@ static rein_status preference_load(rein_offline *o) {
     REIN_TRY(rein_alloc(&p->row, batch, sizeof *p->row));
     REIN_TRY(load_reference(o, p));
     return rein_offline_load_rows(
-        o, (rein_dataset_options){.format = kto ? REIN_DATASET_LABELLED : REIN_DATASET_PREFERENCE, .completion_only = true});
+        o, (rein_dataset_options){.format = kto ? REIN_DATASET_LABELLED : REIN_DATASET_PREFERENCE,
+                                  .completion_only = true});
 }
 
 static rein_status preference_note(rein_offline *o) {
@@ -122,8 +131,8 @@ static rein_status gather_pairs(rein_offline *o, const int64_t *unit, int64_t n)
     return REIN_OK;
 }
 
-/* The unit whose answer unit i's prompt is read with: the one before it in its micro-batch of B, the first's is the last.
- * The only one of a micro-batch (held-out rows may end so) takes the one before that. */
+/* The unit whose answer unit i's prompt is read with: the one before it in its micro-batch of B, the first's is the
+ * last. The only one of a micro-batch (held-out rows may end so) takes the one before that. */
 static int64_t mismatched(int64_t i, int64_t n, int64_t B) {
     int64_t begin = i / B * B, end = begin + B < n ? begin + B : n;
     if (i > begin) return i - 1;
@@ -251,14 +260,28 @@ static void preference_gradient(rein_offline *o, int64_t part) {
 
 /* ---- whole runs ---- */
 
-const rein_offline_class rein_pairs_class = {
-    .name = "dpo", .metric = pair_metrics, .state_size = sizeof(preference), .whole = true, .load = preference_load,
-    .gather = gather_pairs, .begin = reference_forward, .measure = measure_pairs, .gradient = preference_gradient,
-    .note = preference_note, .close = preference_close};
-const rein_offline_class rein_singles_class = {
-    .name = "dpo", .metric = single_metrics, .state_size = sizeof(preference), .whole = true, .load = preference_load,
-    .gather = gather_singles, .begin = reference_forward, .measure = measure_singles, .gradient = preference_gradient,
-    .note = preference_note, .close = preference_close};
+const rein_offline_class rein_pairs_class = {.name = "dpo",
+                                             .metric = pair_metrics,
+                                             .state_size = sizeof(preference),
+                                             .whole = true,
+                                             .load = preference_load,
+                                             .gather = gather_pairs,
+                                             .begin = reference_forward,
+                                             .measure = measure_pairs,
+                                             .gradient = preference_gradient,
+                                             .note = preference_note,
+                                             .close = preference_close};
+const rein_offline_class rein_singles_class = {.name = "dpo",
+                                               .metric = single_metrics,
+                                               .state_size = sizeof(preference),
+                                               .whole = true,
+                                               .load = preference_load,
+                                               .gather = gather_singles,
+                                               .begin = reference_forward,
+                                               .measure = measure_singles,
+                                               .gradient = preference_gradient,
+                                               .note = preference_note,
+                                               .close = preference_close};
 
 static const rein_offline_class *class_of(const rein_train_args *a) {
     return a->preference_loss_type == REIN_PREFERENCE_KTO ? &rein_singles_class : &rein_pairs_class;

@@ -44,8 +44,8 @@ static rein_status scorer_load(scorer *s, const char *path, rein_device *dev) {
     REIN_TRY(rein_start_model(&s->model, &s->tok, path, dev, &frozen));
     if (s->model->cfg.n_eos < 1) return rein_fail(REIN_ERR_FORMAT, "'%s': config.json names no eos_token_id", path);
     REIN_TRY(rein_start_chat(&s->chat, path, &chat));
-    s->options = (rein_dataset_options){.format = REIN_DATASET_RANKED, .eos = (int32_t)s->model->cfg.eos_id[0],
-                                        .chat = s->chat.format};
+    s->options = (rein_dataset_options){
+        .format = REIN_DATASET_RANKED, .eos = (int32_t)s->model->cfg.eos_id[0], .chat = s->chat.format};
     return rein_leaf_init(&s->leaf, s->model);
 }
 
@@ -84,8 +84,10 @@ static rein_status encode(rein_ids *ids, int64_t *n_prompt, const scorer *s, con
         row.prompt = question;
     }
     REIN_TRY_OUT(status, answer_json(&answer, a, row.chat), out);
-    REIN_TRY_OUT(status, rein_dataset_encode(ids, n_prompt, &row, row.chat ? answer : json_object_array_get_idx(answer, 0), s->tok,
-                                             &s->options), out);
+    REIN_TRY_OUT(status,
+                 rein_dataset_encode(ids, n_prompt, &row, row.chat ? answer : json_object_array_get_idx(answer, 0),
+                                     s->tok, &s->options),
+                 out);
     if (ids->n > s->model->n_pos)
         status = rein_fail(REIN_ERR_FORMAT, "prompt and answer have %lld tokens, the reward model %lld positions",
                            (long long)ids->n, (long long)s->model->n_pos);
@@ -97,13 +99,15 @@ out:
 }
 
 /* One tree a row: answers to the same one follow each other. token (n): where each is scored. */
-static rein_status lay_answers(rein_forest *f, int64_t *token, const scorer *s, const rein_reward_answer *a, int64_t n) {
+static rein_status lay_answers(rein_forest *f, int64_t *token, const scorer *s, const rein_reward_answer *a,
+                               int64_t n) {
     rein_ids ids = {0};
     rein_status status = REIN_OK;
     int64_t prompt = -1, n_prompt;
     for (int64_t i = 0; i < n; i++) {
         REIN_TRY_OUT(status, encode(&ids, &n_prompt, s, &a[i]), out);
-        if (n_prompt == 0) prompt = -1;
+        if (n_prompt == 0)
+            prompt = -1;
         else if (i == 0 || a[i].row != a[i - 1].row)
             REIN_TRY_OUT(status, rein_forest_add(f, -1, ids.data, NULL, n_prompt, &prompt), out);
         REIN_TRY_OUT(status, rein_forest_add(f, prompt, ids.data + n_prompt, NULL, ids.n - n_prompt, NULL), out);

@@ -19,7 +19,8 @@ static void reward_close(rein_offline *o) {
     rein_free(r->margin);
 }
 
-static rein_status start_with_head(rein_model **model, rein_tokenizer **tok, const rein_train_args *a, rein_device *dev) {
+static rein_status start_with_head(rein_model **model, rein_tokenizer **tok, const rein_train_args *a,
+                                   rein_device *dev) {
     rein_train_args with = *a;
     if (!a->model_name_or_path) return rein_fail(REIN_ERR_USAGE, "option --model_name_or_path is missing");
     with.value_head = REIN_VALUE_LINEAR;
@@ -55,7 +56,8 @@ static rein_status reward_gather(rein_offline *o, const int64_t *unit, int64_t n
     const rein_dataset *d = &o->data;
     for (int64_t i = 0; i < n; i++) {
         int64_t s = 2 * rein_offline_row(o, unit[i]), prompt = -1;
-        if (d->prompt[s] > 0) REIN_TRY(rein_forest_add(&o->forest, -1, d->ids + d->first[s], NULL, d->prompt[s], &prompt));
+        if (d->prompt[s] > 0)
+            REIN_TRY(rein_forest_add(&o->forest, -1, d->ids + d->first[s], NULL, d->prompt[s], &prompt));
         REIN_TRY(add_answer(o, s, prompt));
         REIN_TRY(add_answer(o, s + 1, prompt));
         r->margin[i] = d->margin[s];
@@ -91,20 +93,29 @@ static rein_status reward_measure(rein_offline *o) {
 static void reward_gradient(rein_offline *o, int64_t part) {
     const reward_model *r = o->state;
     REIN_ASSERT(part < 0);
-    for (int64_t i = 0; i < 2 * o->n; i++) o->grad.score[last_token(o, o->last_span[i / 2] - 2 + i % 2)] = (float)r->slope[i];
+    for (int64_t i = 0; i < 2 * o->n; i++)
+        o->grad.score[last_token(o, o->last_span[i / 2] - 2 + i % 2)] = (float)r->slope[i];
 }
 
-const rein_offline_class rein_reward_model_class = {
-    .name = "reward", .metric = metrics, .lowest = 1U << MIN_REWARD, .highest = 1U << MAX_REWARD,
-    .state_size = sizeof(reward_model), .whole = true, .start = start_with_head, .load = reward_load,
-    .gather = reward_gather, .measure = reward_measure, .gradient = reward_gradient, .close = reward_close};
+const rein_offline_class rein_reward_model_class = {.name = "reward",
+                                                    .metric = metrics,
+                                                    .lowest = 1U << MIN_REWARD,
+                                                    .highest = 1U << MAX_REWARD,
+                                                    .state_size = sizeof(reward_model),
+                                                    .whole = true,
+                                                    .start = start_with_head,
+                                                    .load = reward_load,
+                                                    .gather = reward_gather,
+                                                    .measure = reward_measure,
+                                                    .gradient = reward_gradient,
+                                                    .close = reward_close};
 
 rein_status rein_reward_model_run(const rein_train_args *args, const char *config_yaml, rein_device *dev,
                                   const rein_train_watch *watch) {
     return rein_offline_run(&rein_reward_model_class, args, config_yaml, dev, watch);
 }
 
-rein_status rein_reward_model_replay(const rein_train_args *args, rein_device *dev, const char *checkpoint, int64_t step,
-                                     rein_commit *out, rein_str *journal) {
+rein_status rein_reward_model_replay(const rein_train_args *args, rein_device *dev, const char *checkpoint,
+                                     int64_t step, rein_commit *out, rein_str *journal) {
     return rein_offline_replay(&rein_reward_model_class, args, dev, checkpoint, step, out, journal);
 }

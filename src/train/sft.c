@@ -78,9 +78,9 @@ static rein_status check_options(const rein_train_args *a) {
     if (!a->packing && a->packing_strategy != REIN_PACKING_BFD)
         return rein_fail(REIN_ERR_USAGE, "packing_strategy is given but packing is false, so nothing would read it");
     if (cuts && a->truncation_mode != REIN_TRUNCATION_ERROR)
-        return rein_fail(REIN_ERR_USAGE, "truncation_mode is given, and this packing_strategy cuts rows itself: leave it out");
+        return rein_fail(REIN_ERR_USAGE, "truncation_mode is given, and this packing_strategy cuts rows itself");
     if (a->sft_loss_type == REIN_SFT_DFT && a->label_smoothing_factor > 0)
-        return rein_fail(REIN_ERR_USAGE, "loss_type dft has no label smoothing: label_smoothing_factor %g belongs to nll",
+        return rein_fail(REIN_ERR_USAGE, "loss_type dft has no label smoothing, and label_smoothing_factor is %g",
                          a->label_smoothing_factor);
     return REIN_OK;
 }

@@ -1,12 +1,12 @@
 /*
- * Supervised fine-tuning: the loss is a sum over the tokens that count, divided by their number in the whole accumulated
- * batch (TRL's num_items_in_batch):
+ * Supervised fine-tuning: the loss is a sum over the tokens that count, divided by their number in the whole
+ * accumulated batch (TRL's num_items_in_batch):
  *
  *   nll  (1 - e) (-log p) + e (mean over the vocabulary of -log p'),  e = label_smoothing_factor
  *   dft  -sg(p) log p  (Wu et al. 2025, "On the generalization of SFT", arXiv:2508.05629)
  *
- * Rows are trees of one span: nothing is padded. A packed unit is several such trees; its rows never see each other unless
- * they were joined to one stream (packing_strategy wrapped).
+ * Rows are trees of one span: nothing is padded. A packed unit is several such trees; its rows never see each other
+ * unless they were joined to one stream (packing_strategy wrapped).
  */
 #ifndef REIN_TRAIN_SFT_H
 #define REIN_TRAIN_SFT_H
