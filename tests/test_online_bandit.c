@@ -56,12 +56,11 @@ static const char *const base[] = {"max_steps=30",
                                    NULL};
 
 /* Run, and give the share of right answers in the last step. */
-static double learn(rein_online_kind kind, const char *name, const char *const *extra, bool flat) {
+static double learn_in(const bandit *env, rein_online_kind kind, const char *name, const char *const *extra) {
     char path[JOB_PATH];
     rein_options opts;
     rein_train_args args = {0};
     rein_device *dev;
-    bandit env = {{&bandit_class}, flat};
     job j = {.shop = &shop, .grpo = true, .kind = kind, .name = name};
     OK(rein_options_init_use(&opts, rein_train_rows, rein_online_use(kind), &args));
     job_path(path, &j, "");
@@ -71,10 +70,14 @@ static double learn(rein_online_kind kind, const char *name, const char *const *
     set_pairs(&opts, base, 1);
     set_pairs(&opts, extra, 2);
     OK(rein_device_open_cpu(&dev, NULL, 1));
-    OK(rein_online_run_env(kind, &args, "", &env.env, dev, NULL));
+    OK(rein_online_run_env(kind, &args, "", &env->env, dev, NULL));
     rein_device_close(dev);
     rein_options_deinit(&opts);
     return metric(&j, "success_rate", args.max_steps);
+}
+
+static double learn(rein_online_kind kind, const char *name, const char *const *extra, bool flat) {
+    return learn_in(&(bandit){{&bandit_class}, flat}, kind, name, extra);
 }
 
 static void learns(rein_online_kind kind, const char *name, const char *const *extra) {
@@ -103,6 +106,13 @@ static void rloo_learns(void **state) {
     learns(REIN_ONLINE_RLOO, "rloo-run", (const char *const[]){"beta=0.001", NULL});
 }
 
+static void ppo_learns(void **state) {
+    (void)state;
+    learns(REIN_ONLINE_PPO, "ppo-shared", (const char *const[]){"num_ppo_epochs=2", "kl_coef=0.001", "num_generations=1", NULL});
+    learns(REIN_ONLINE_PPO, "ppo-separate",
+           (const char *const[]){"num_ppo_epochs=2", "kl_coef=0.001", "num_generations=1", "critic=separate", NULL});
+}
+
 static void every_estimator_learns(void **state) {
     (void)state;
     static const char *const estimators[] = {"gdpo", "rloo", "mean_baseline", "opo", "max_rl", "reinforce_plus_plus",
@@ -112,6 +122,36 @@ static void every_estimator_learns(void **state) {
         snprintf(name, sizeof name, "by-%s", estimators[i]);
         snprintf(pair, sizeof pair, "advantage_estimator=%s", estimators[i]);
         learns(REIN_ONLINE_GRPO, name, (const char *const[]){pair, NULL});
+    }
+}
+
+/* ---- a value function that is known ---- */
+
+/* The prompt says what any answer is worth: the value of each position is that number. */
+static rein_status fair_score(const rein_env *env, const rein_task *task, const char *text, size_t len, rein_score *out) {
+    (void)env;
+    (void)text;
+    (void)len;
+    double reward = task->number[0] / 4 - 1;
+    *out = (rein_score){.total = reward, .n_component = 1, .component = {{"fair", reward}}, .format_ok = true};
+    return REIN_OK;
+}
+
+static const rein_env_class fair_class = {.name = "fair", .task = digits_task, .prompt = digits_prompt, .score = fair_score};
+
+static void critics_explain_a_known_value(void **state) {
+    (void)state;
+    static const char *const critics[] = {"critic=shared", "critic=separate"};
+    for (size_t i = 0; i < REIN_COUNT(critics); i++) {
+        const char *extra[] = {critics[i], "kl_coef=0", "num_ppo_epochs=4", "max_completion_length=3", "vf_coef=1",
+                               "num_generations=1", "cliprange_value=0", "critic_warmup_steps=1000", NULL};
+        if (i == 0) extra[7] = "value_head=mlp"; /* the trunk must learn, too */
+        double first, last;
+        learn_in(&(bandit){{&fair_class}, false}, REIN_ONLINE_PPO, critics[i], extra);
+        job j = {.shop = &shop, .name = critics[i]};
+        first = metric(&j, "critic/vf_explained_var", 1);
+        last = metric(&j, "critic/vf_explained_var", 30);
+        if (!(first < 0.5 && last > 0.9)) fail_msg("%s: explained %g at first, %g at last", critics[i], first, last);
     }
 }
 
@@ -156,7 +196,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_loss_type_learns),
         cmocka_unit_test(rloo_learns),
+        cmocka_unit_test(ppo_learns),
         cmocka_unit_test(every_estimator_learns),
+        cmocka_unit_test(critics_explain_a_known_value),
         cmocka_unit_test(equal_rewards_move_nothing),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -16,6 +16,7 @@ typedef struct pass {
     int64_t micro;                                   /* completions of a logical micro-batch */
     int64_t generation_tokens, generation_sequences; /* that count, in the step */
     bool exact;                                      /* the weights are the sampler's */
+    bool warm_up;                                    /* only the value function is trained */
 } pass;
 
 /* ---- loss ---- */
@@ -136,8 +137,10 @@ static rein_status gradients(pass *s) {
     bool shared = o->critic == t, bonus = rein_loss_has_bonus(&o->opt.loss);
     const rein_leaf_values out = {.logp = b->logp, .entropy = b->entropy, .divergence = b->divergence,
                                   .value = shared ? b->value : NULL};
-    const rein_leaf_gradient gradient = {.logp = b->dlogp, .entropy = bonus ? b->dentropy : NULL,
-                                         .divergence = b->ddivergence, .value = shared ? b->dvalue : NULL};
+    rein_leaf_gradient gradient = {.logp = b->dlogp, .entropy = bonus ? b->dentropy : NULL,
+                                   .divergence = b->ddivergence, .value = shared ? b->dvalue : NULL};
+    if (shared && s->warm_up) gradient = (rein_leaf_gradient){.value = b->dvalue};
+    t->leaf.value_detach = s->warm_up;
     rein_grads_zero(&t->grads, t->model);
     REIN_TRY(rein_leaf_begin(&t->leaf, &b->forest, &b->plan, &b->sampling));
     rein_leaf_teach(&t->leaf, o->opt.full_kl ? &o->ref_leaf : NULL, 1);
@@ -211,30 +214,31 @@ static rein_status mini_batch(pass *s, rein_loss_metrics *metrics) {
 
 /* ---- updates ---- */
 
-/* Update what has gradients. The policy waits while the critic warms up. */
+/* Update what has gradients. The policy waits while a critic of its own warms up; on its trunk, only the head has any. */
 static rein_status update(const pass *s, const rein_loss_metrics *metrics, int64_t step) {
     rein_online *o = s->o;
-    bool allowed = !(o->critic && step < o->t.args->critic_warmup_steps);
+    bool allowed = !(s->warm_up && o->critic == &o->own_critic);
     double kl = metrics->kl;
     if (o->critic == &o->own_critic) {
         o->critic->step = step;
         REIN_TRY(rein_trainer_update(o->critic, &o->report.critic));
     }
-    if (allowed && o->opt.kl_cap.cap > 0) {
+    if (!s->warm_up && o->opt.kl_cap.cap > 0) {
         if (!o->opt.full_kl) REIN_TRY(drift(s, REIN_KL_K3, s->b->logp, s->b->ref_logp, &kl));
         REIN_TRY(rein_online_cap(o, kl, &allowed));
     }
     if (!allowed) return REIN_OK;
     o->t.step = step; /* all updates of a step share its place in the schedule */
     REIN_TRY(rein_trainer_update(&o->t, &o->report.update));
-    rein_entropy_control_update(&o->state.entropy, &o->opt.loss, metrics->entropy_top);
+    if (!s->warm_up) rein_entropy_control_update(&o->state.entropy, &o->opt.loss, metrics->entropy_top);
     o->report.updates++;
     return REIN_OK;
 }
 
 rein_status rein_online_update(rein_online *o) {
     const rein_train_args *a = o->t.args;
-    pass s = {.o = o, .micro = a->per_device_train_batch_size};
+    pass s = {.o = o, .micro = a->per_device_train_batch_size,
+              .warm_up = o->critic && o->t.step < a->critic_warmup_steps};
     int64_t step = o->t.step;
     double entropy_coef = rein_entropy_control_coef(&o->state.entropy, &o->opt.loss);
     bool stop = false;
