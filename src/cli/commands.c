@@ -9,6 +9,9 @@
     X(grpo) \
     X(rloo) \
     X(ppo) \
+    X(dpo) \
+    X(distill) \
+    X(reward_train) \
     X(eval) \
     X(generate) \
     X(chat) \
