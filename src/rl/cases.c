@@ -26,16 +26,16 @@ static const rein_option rows[] = {
      NULL},
 };
 
-static bool is_loss_option(const char *name) {
-    for (size_t i = 0; i < REIN_LOSS_ROWS; i++)
-        if (strcmp(rein_loss_rows[i].name, name) == 0) return true;
+static bool has_row(const char *name) {
+    for (size_t i = 0; i < REIN_COUNT(rows); i++)
+        if (strcmp(rows[i].name, name) == 0) return true;
     return false;
 }
 
 static rein_status set_options(rein_options *opts, rein_options *loss, struct json_object *given) {
     json_object_object_foreach(given, name, value) {
         if (!value || strcmp(name, "reward_weights") == 0) continue;
-        REIN_TRY(rein_options_set(is_loss_option(name) ? loss : opts, name, json_object_get_string(value), 1,
+        REIN_TRY(rein_options_set(has_row(name) ? opts : loss, name, json_object_get_string(value), 1,
                                   "the case's options"));
     }
     return REIN_OK;
