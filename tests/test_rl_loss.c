@@ -287,12 +287,73 @@ static void test_vespo_weight(void **state) {
     assert_true(row.weight == 1 && row.loss == 31 && dlogp[0] == -1);
 }
 
+/* A sequence of two tokens, d of each, one advantage, and importance weights. */
+static rein_loss_row two_tokens(float dlogp[2], rein_loss_type type, const float d[2], double a,
+                                const double weight[2]) {
+    const int64_t offset[] = {0, 2};
+    const float logp[] = {-1, -2}, old[] = {-1 - d[0], -2 - d[1]};
+    const uint8_t mask[] = {1, 1}, chosen[] = {1, 0};
+    const double advantage[] = {a, a};
+    rein_loss_batch batch = {.B = 1,
+                             .offset = offset,
+                             .logp = logp,
+                             .old_logp = old,
+                             .mask = mask,
+
+                             .advantage = advantage,
+                             .is_weight = weight};
+    rein_loss_options opt = options_of(type);
+    opt.beta = 0;
+    opt.epsilon = 0.25;
+    opt.epsilon_high = 0.5;
+    if (rein_loss_selects(&opt)) batch.chosen = chosen;
+    rein_loss_row row;
+    assert_int_equal(rein_loss_policy(&row, dlogp, NULL, &batch, &opt, &one), REIN_OK);
+    return row;
+}
+
+/* What the goldens do not reach. */
+static void test_hand_worked(void **state) {
+    (void)state;
+    float dlogp[2];
+    const double none[] = {1, 1}, zero[] = {1, 0};
+    /* gmpo, A > 0: d is bounded above only, (0.5 - 0.75) / 2; the weights' geometric mean is sqrt(1e-10) */
+    rein_loss_row row = two_tokens(dlogp, REIN_LOSS_GMPO, (const float[]){1, -0.75f}, 2, none);
+    golden_near(row.loss, -2 * exp(-0.125), 1e-7, "loss", "gmpo");
+    assert_true(dlogp[0] == 0 && row.high == 2 && row.lower == 0);
+    golden_near(dlogp[1], -exp(-0.125), 1e-7, "dlogp", "gmpo");
+    row = two_tokens(dlogp, REIN_LOSS_GMPO, (const float[]){1, -0.75f}, 2, zero);
+    golden_near(row.loss * 1e5, -2 * exp(-0.125), 1e-7, "loss", "gmpo, a weight of 0");
+    /* gspo_token: the mean 12 of d is held at 10 */
+    row = two_tokens(dlogp, REIN_LOSS_GSPO_TOKEN, (const float[]){12, 12}, -1, none);
+    golden_near(row.loss, exp(10), 1e-7, "loss", "gspo_token");
+    assert_true(dlogp[0] == 0 && dlogp[1] == 0);
+    /* kl_cov: -r A for both tokens, and |d| for the one that is chosen */
+    row = two_tokens(dlogp, REIN_LOSS_KL_COV, (const float[]){-0.5f, -0.5f}, 1, none);
+    golden_near(row.loss, -2 * exp(-0.5) + 0.5, 1e-7, "loss", "kl_cov");
+    golden_near(dlogp[0], -exp(-0.5) - 1, 1e-7, "dlogp", "kl_cov");
+    golden_near(dlogp[1], -exp(-0.5), 1e-7, "dlogp", "kl_cov");
+    /* clip_cov: the other token has no loss */
+    row = two_tokens(dlogp, REIN_LOSS_CLIP_COV, (const float[]){0.25f, 0.25f}, 1, none);
+    golden_near(row.loss, -exp(0.25), 1e-7, "loss", "clip_cov");
+    assert_true(dlogp[1] == 0 && row.high == 1);
+    /* vanilla: at A < 0 the loss ends at clip_ratio_c */
+    row = two_tokens(dlogp, REIN_LOSS_VANILLA, (const float[]){2, 0}, -1, none);
+    golden_near(row.loss, 3 + 1, 1e-7, "loss", "vanilla");
+    assert_true(dlogp[0] == 0 && dlogp[1] == 1 && row.lower == 1);
+    /* rloo: the ratio of the whole sequence */
+    row = two_tokens(dlogp, REIN_LOSS_RLOO, (const float[]){0.25f, -0.125f}, 1, none);
+    golden_near(row.loss, -exp(0.125), 1e-7, "loss", "rloo");
+    golden_near(dlogp[0], -exp(0.125), 1e-7, "dlogp", "rloo");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_trl_losses),           cmocka_unit_test(test_notes_3_8),
         cmocka_unit_test(test_clip_quadrants),       cmocka_unit_test(test_split_changes_no_bit),
         cmocka_unit_test(test_first_iteration),      cmocka_unit_test(test_refused_arrays),
         cmocka_unit_test(test_nonfinite_is_counted), cmocka_unit_test(test_vespo_weight),
+        cmocka_unit_test(test_hand_worked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,12 +25,12 @@ static const rein_option rows[] = {
 
 enum { TABLES = 3 };
 
-/* The table that has the option; the first, which will refuse it, if none has. */
+/* The table that has the option; the losses', which will refuse it, if none has. */
 static rein_options *table_of(rein_options table[TABLES], const char *name) {
-    for (int t = 1; t < TABLES; t++)
+    for (int t = 0; t < TABLES; t++)
         for (int64_t i = 0; i < table[t].n_rows; i++)
             if (strcmp(table[t].rows[i].name, name) == 0) return &table[t];
-    return &table[0];
+    return &table[1];
 }
 
 static rein_status set_options(rein_options table[TABLES], struct json_object *given) {
@@ -88,17 +88,6 @@ static rein_status read_number(double *out, struct json_object *value, const cha
     return REIN_OK;
 }
 
-/* Row i of a list: as many numbers as the batch has tokens there, or one for all of them. */
-static rein_status read_row(double *out, struct json_object *row, int64_t n, const char *key, int64_t i) {
-    bool one = json_object_is_type(row, json_type_array) && json_object_array_length(row) == 1;
-    if (!json_object_is_type(row, json_type_array) || (!one && (int64_t)json_object_array_length(row) != n))
-        return rein_fail(REIN_ERR_FORMAT, "row %lld of '%s' is not a list of %lld numbers", (long long)i, key,
-                         (long long)n);
-    for (int64_t t = 0; t < n; t++)
-        REIN_TRY(read_number(out + t, json_object_array_get_idx(row, one ? 0 : (size_t)t), key));
-    return REIN_OK;
-}
-
 /* Flat values of a list of B rows into *out (allocated), checked against the offsets of the batch. NULL if absent. */
 static rein_status read_rows(double **out, rein_arena *arena, struct json_object *obj, const char *key,
                              const rein_loss_batch *b) {
@@ -110,9 +99,15 @@ static rein_status read_rows(double **out, rein_arena *arena, struct json_object
         return rein_fail(REIN_ERR_FORMAT, "'%s' has %zu rows, 'logp' has %lld", key, json_object_array_length(list),
                          (long long)b->B);
     REIN_TRY(rein_arena_alloc(arena, out, sizeof(double) * ((size_t)b->offset[b->B] + 1)));
-    for (int64_t i = 0; i < b->B; i++)
-        REIN_TRY(read_row(*out + b->offset[i], json_object_array_get_idx(list, (size_t)i),
-                          b->offset[i + 1] - b->offset[i], key, i));
+    for (int64_t i = 0; i < b->B; i++) {
+        struct json_object *row = json_object_array_get_idx(list, (size_t)i);
+        int64_t n = b->offset[i + 1] - b->offset[i];
+        if (!json_object_is_type(row, json_type_array) || (int64_t)json_object_array_length(row) != n)
+            return rein_fail(REIN_ERR_FORMAT, "row %lld of '%s' is not a list of %lld numbers", (long long)i, key,
+                             (long long)n);
+        for (int64_t t = 0; t < n; t++)
+            REIN_TRY(read_number(*out + b->offset[i] + t, json_object_array_get_idx(row, (size_t)t), key));
+    }
     return REIN_OK;
 }
 
@@ -171,14 +166,29 @@ static rein_status read_mask(rein_loss_batch *b, rein_arena *arena, struct json_
     return REIN_OK;
 }
 
-/* Advantages: one a sequence, spread over its tokens, or rows of one a token. */
+/* One number a sequence to one a token. */
+static rein_status spread(const double **out, rein_arena *arena, const double *given, const rein_loss_batch *b) {
+    double *all;
+    REIN_TRY(rein_arena_alloc(arena, &all, sizeof(double) * ((size_t)b->offset[b->B] + 1)));
+    for (int64_t i = 0; i < b->B; i++)
+        for (int64_t t = b->offset[i]; t < b->offset[i + 1]; t++) all[t] = given[i];
+    *out = all;
+    return REIN_OK;
+}
+
+/* Length of the first row of a list of lists; -1 for a list of numbers or none. */
+static int64_t row_length(struct json_object *obj, const char *key) {
+    struct json_object *list = NULL, *row = NULL;
+    json_object_object_get_ex(obj, key, &list);
+    if (json_object_is_type(list, json_type_array)) row = json_object_array_get_idx(list, 0);
+    return json_object_is_type(row, json_type_array) ? (int64_t)json_object_array_length(row) : -1;
+}
+
+/* Advantages: one a sequence, or rows of one a token. */
 static rein_status read_advantages(rein_loss_batch *b, rein_arena *arena, struct json_object *obj) {
-    double *given, *spread;
+    double *given;
     int64_t n;
-    struct json_object *list;
-    REIN_TRY(rein_json_array(&list, obj, "advantages"));
-    if (json_object_array_length(list) > 0 &&
-        json_object_is_type(json_object_array_get_idx(list, 0), json_type_array)) {
+    if (row_length(obj, "advantages") >= 0) {
         REIN_TRY(read_rows(&given, arena, obj, "advantages", b));
         b->advantage = given;
         return REIN_OK;
@@ -186,25 +196,37 @@ static rein_status read_advantages(rein_loss_batch *b, rein_arena *arena, struct
     REIN_TRY(read_list(&given, &n, arena, obj, "advantages"));
     if (n != b->B)
         return rein_fail(REIN_ERR_FORMAT, "%lld advantages for %lld sequences", (long long)n, (long long)b->B);
-    REIN_TRY(rein_arena_alloc(arena, &spread, sizeof(double) * ((size_t)b->offset[b->B] + 1)));
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t t = b->offset[i]; t < b->offset[i + 1]; t++) spread[t] = given[i];
-    b->advantage = spread;
-    return REIN_OK;
+    return spread(&b->advantage, arena, given, b);
+}
+
+/* The sampler's ratio: rows of one number a token, or of one for the whole sequence. */
+static rein_status read_ratio(rein_loss_batch *b, rein_arena *arena, struct json_object *obj) {
+    static const char key[] = "importance_sampling_ratio";
+    rein_loss_batch shape = {0};
+    double *given;
+    if (row_length(obj, key) != 1) {
+        REIN_TRY(read_rows(&given, arena, obj, key, b));
+        b->is_weight = given;
+        return REIN_OK;
+    }
+    REIN_TRY(read_offsets(&shape, arena, obj, key));
+    if (shape.B != b->B || shape.offset[shape.B] != b->B)
+        return rein_fail(REIN_ERR_FORMAT, "'%s' begins with a row of one number, so %lld such rows are expected", key,
+                         (long long)b->B);
+    REIN_TRY(read_rows(&given, arena, obj, key, &shape));
+    return spread(&b->is_weight, arena, given, b);
 }
 
 static rein_status read_batch(rein_loss_batch *b, rein_arena *arena, struct json_object *obj) {
-    double *is_weight;
     REIN_TRY(read_offsets(b, arena, obj, "logp"));
     REIN_TRY(read_floats(&b->logp, arena, obj, "logp", b));
     REIN_TRY(read_floats(&b->old_logp, arena, obj, "old_logp", b));
     REIN_TRY(read_floats(&b->ref_logp, arena, obj, "ref_logp", b));
     REIN_TRY(read_floats(&b->entropy, arena, obj, "entropy", b));
     REIN_TRY(read_floats(&b->sampling_logp, arena, obj, "sampling_logp", b));
-    REIN_TRY(read_rows(&is_weight, arena, obj, "importance_sampling_ratio", b));
+    REIN_TRY(read_ratio(b, arena, obj));
     REIN_TRY(read_mask(b, arena, obj));
     REIN_TRY(read_advantages(b, arena, obj));
-    b->is_weight = is_weight;
     if (!b->old_logp) b->old_logp = b->logp; /* TRL: not given means on-policy */
     return REIN_OK;
 }

@@ -5,8 +5,8 @@
 
 #include "base/math64.h"
 
-/* low_var_kl's clamps, as verl has them. */
-static const double x_bound = 20, value_bound = 10;
+/* low_var_kl's, as verl has it; verl's clamp of x to +-20 lies beyond it. */
+static const double value_bound = 10;
 
 /* exp(-x) + x - 1 */
 static double k3(double x) {
@@ -28,7 +28,7 @@ double rein_kl_value(rein_kl_estimator e, double logp, double ref_logp) {
     case REIN_KL_ABS:
         return fabs(x);
     case REIN_KL_LOW_VAR:
-        return fmin(k3(fmin(fmax(x, -x_bound), x_bound)), value_bound);
+        return fmin(k3(x), value_bound);
     default:
         return k3(x);
     }
@@ -45,7 +45,7 @@ double rein_kl_slope(rein_kl_estimator e, double logp, double ref_logp) {
     case REIN_KL_ABS:
         return (x > 0) - (x < 0);
     case REIN_KL_LOW_VAR:
-        if (fabs(x) > x_bound || k3(x) > value_bound) return 0;
+        if (k3(x) > value_bound) return 0;
         break;
     default:
         break;

@@ -7,7 +7,7 @@
  *   k2          x^2 / 2              biased, its gradient is that of the KL
  *   k3          exp(-x) + x - 1      unbiased, >= 0; TRL's
  *   abs         |x|
- *   low_var_kl  k3 with x clamped to +-20 and the value to at most 10; verl's k3
+ *   low_var_kl  k3, at most 10; verl's k3
  *
  * A `+` takes the value of the estimator and the gradient of k2 (verl's straight-through form).
  */
@@ -33,7 +33,7 @@ typedef enum rein_kl_estimator {
 /** The estimate, nats. k2, k3, abs and low_var_kl are 0 exactly where both log-probs are equal, and else > 0. */
 double rein_kl_value(rein_kl_estimator e, double logp, double ref_logp);
 
-/** d value / d logp, or that of k2 for a `+` form. 0 where a clamp holds, and for abs at equal log-probs. */
+/** d value / d logp, or that of k2 for a `+` form. 0 where the bound holds, and for abs at equal log-probs. */
 double rein_kl_slope(rein_kl_estimator e, double logp, double ref_logp);
 
 #endif

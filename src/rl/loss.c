@@ -242,8 +242,7 @@ static double row_fill(rein_loss_row *row, const sequence *s, const rein_loss_di
     return dw;
 }
 
-/* d(sum of the sequence's losses)/d(logp t) = direct + d(loss)/dw dw/d(logp t), w shared by the tokens or each's own.
- */
+/* d(loss)/d(logp t) = direct + d(loss)/dw dw/d(logp t), the log-ratio w shared by the tokens or each's own. */
 static void sequence_eval(rein_loss_row *row, float *dlogp, float *dentropy, const sequence *s,
                           const rein_loss_divisors *div) {
     double sum = row_fill(row, s, div), scale = sequence_scale(s, div->policy);

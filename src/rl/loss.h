@@ -118,8 +118,7 @@ typedef struct rein_loss_batch {
     const uint8_t *mask;        /* 1: the token counts */
     const uint8_t *chosen;      /* of rein_loss_select; NULL: all, only where rein_loss_selects is false */
     const double *advantage;    /* one a token */
-    const double
-        *is_weight; /* truncated ratios old / sampling: multiply the policy term (vespo: its weight); NULL: 1 */
+    const double *is_weight;    /* of old to sampling policy: times the policy term (vespo: into its weight); NULL: 1 */
 } rein_loss_batch;
 
 /** Number of tokens that count among n. */
@@ -145,8 +144,7 @@ typedef struct rein_loss_draw {
  * floor(n kl_cov_ratio)) largest c, the earlier one of equals; clip_cov leaves out max(1, floor(n clip_cov_ratio)),
  * drawn without replacement from those with c in (lb, ub) that the ratio's clip leaves.
  *
- * @param[out] chosen  parallel to the batch's arrays: 1 or 0 where the mask is set, 0 elsewhere in [offset[0],
- * offset[B]).
+ * @param[out] chosen  parallel to the batch's arrays; 0 where masked. Written in [offset[0], offset[B]).
  * @param      batch   a whole logical micro-batch; its `chosen` is not read.
  * @return REIN_ERR_NUMERIC as rein_loss_policy; REIN_ERR_MEMORY.
  */
@@ -169,10 +167,9 @@ typedef struct rein_loss_scope {
 } rein_loss_scope;
 
 typedef struct rein_loss_divisors {
-    double policy;  /* of the sum of policy and KL terms */
-    double entropy; /* weight of each entropy in the bonus */
-    double
-        micro_batches; /* a micro-batch's loss by itself is this times its share: gradient_accumulation_steps, or 1 */
+    double policy;        /* of the sum of policy and KL terms */
+    double entropy;       /* weight of each entropy in the bonus */
+    double micro_batches; /* gradient_accumulation_steps where policy has that factor, else 1 */
 } rein_loss_divisors;
 
 /** For the options' aggregation; counts of 0 are taken as 1. */
@@ -205,8 +202,8 @@ typedef struct rein_loss_row {
  * Loss and gradients of some sequences.
  *
  * @param[out] row       (B) one per sequence.
- * @param[out] dlogp     parallel to the batch's arrays, written in [offset[0], offset[B]): derivative of the summed
- * loss with respect to logp; 0 where masked.
+ * @param[out] dlogp     parallel to the batch's arrays, written in [offset[0], offset[B]): derivative of the loss with
+ *                       respect to logp; 0 where masked.
  * @param[out] dentropy  the same for the entropy; may be NULL if div->entropy is 0.
  * @return REIN_ERR_NUMERIC if a log-prob that counts, an entropy, an advantage or a weight is not finite (sequence and
  *         token are named); REIN_ERR_ARG if an array is missing that the options read.
@@ -225,11 +222,10 @@ typedef struct rein_loss_metrics {
     double kl, entropy;  /* means over tokens */
     double entropy_top;  /* mean over the tokens above the entropy quantile: what rein_entropy_control is told */
     double entropy_coef; /* set by the caller: of the options, or the controller's */
-    double low_mean, low_min, high_mean, high_max, region_mean; /* over tokens, or over sequences at sequence level; min
-                                                                   and max over sequences, NaN if none has a token */
-    double lower_mean;                                          /* over tokens */
-    double ratio_mean, ratio_max_deviation;
-    double log_ratio_mean;
+    double low_mean, high_mean, region_mean; /* over tokens, or over sequences where each has one ratio */
+    double low_min, high_max;                /* over sequences; NaN if none has a token */
+    double lower_mean;                       /* over tokens */
+    double ratio_mean, ratio_max_deviation, log_ratio_mean;
     double weight_mean;             /* over sequences */
     double is_mean, is_min, is_max; /* NaN without is_weight */
     double gap_mean, gap_max;       /* of |old_logp - sampling_logp| over tokens; 0 without sampling_logp */
@@ -245,8 +241,8 @@ typedef struct rein_loss_metric {
 } rein_loss_metric;
 enum { REIN_LOSS_METRICS_MAX = 24 };
 
-/** The metrics that apply to the options (ours: ratio/mean, ratio/max_deviation, off_policy_fraction); returns how
- * many. */
+/** The metrics that apply to the options, how many is returned. Ours: ratio/mean, ratio/max_deviation,
+ *  off_policy_fraction. */
 int rein_loss_metrics_list(rein_loss_metric out[REIN_LOSS_METRICS_MAX], const rein_loss_metrics *m,
                            const rein_loss_options *opt);
 

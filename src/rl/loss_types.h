@@ -66,7 +66,7 @@ bool rein_loss_ratio_shared(const rein_loss_options *opt);
 /** The aggregation with auto resolved: never REIN_AGG_AUTO. */
 rein_loss_agg rein_loss_agg_of(const rein_loss_options *opt);
 
-/** Whether the ratio's clip holds token (d, advantage): it has no gradient. */
+/** Whether PPO's clip holds a token of this ratio and advantage: it has no gradient then. */
 bool rein_loss_clipped(const rein_loss_options *opt, double ratio, double advantage);
 
 #endif
