@@ -383,8 +383,8 @@ static rein_status run_advantages(rein_rl_case *c, rein_arena *arena, struct jso
     REIN_TRY(read_clip_range(&a->options, arena, obj));
     if (rein_json_has(obj, "completion_mask"))
         REIN_TRY(read_tokens(&tokens, a, arena, obj));
-    else if (a->options.estimator >= REIN_ADVANTAGE_RFPP)
-        return rein_fail(REIN_ERR_FORMAT, "the estimator has numbers per token and 'completion_mask' is missing");
+    else if (a->options.estimator >= REIN_ADVANTAGE_RFPP || a->options.estimator == REIN_ADVANTAGE_OPO)
+        return rein_fail(REIN_ERR_FORMAT, "the estimator looks at tokens and 'completion_mask' is missing");
     REIN_TRY(rein_arena_alloc(arena, &c->advantage, sizeof(double) * (size_t)(a->N + 1)));
     REIN_TRY(rein_arena_alloc(arena, &c->func, sizeof *c->func * (size_t)(a->n_func + 1)));
     REIN_TRY(rein_advantages(c->advantage, &c->stats, c->func, a));
