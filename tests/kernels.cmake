@@ -26,7 +26,7 @@ target_compile_definitions(ref_f64 PUBLIC REIN_REAL_DOUBLE rein_ops_ref=rein_ops
 foreach(op packed_size pack linear linear_dx linear_dw bias_grad add_rows scale scale_columns scale_columns_grad
         adapted_norm dropout rmsnorm rmsnorm_bwd center rope swiglu swiglu_bwd add embed
         embed_bwd kv_store attention attention_bwd logprob logprob_bwd logprob_best logprob_mean divergence
-        distribution_bwd softmax_terms adamw sumsq count_diff)
+        distribution_bwd softmax_terms adamw adamw_8bit lion sgd round_bf16 sumsq count_diff)
   target_compile_definitions(ref_f64 PRIVATE rein_ref_${op}=rein_ref_${op}_f64)
 endforeach()
 target_sources(test_ops_grad PRIVATE forest.c)

@@ -124,6 +124,7 @@ void op_cases_linear(op_visit visit, void *user) {
     visit_linear(visit, user, 70, 257, 513); /* several tiles and chunks in every direction */
     visit_linear(visit, user, 513, 130, 70);
     visit_linear(visit, user, 6, 1030, 300);
+    visit_linear(visit, user, 5, 600, 1100); /* a weight beyond the near caches */
     for (int64_t r = 1; r <= 33; r++) { /* every remainder of every dimension */
         visit_linear(visit, user, r, 40, 7);
         visit_linear(visit, user, 5, r, 7);
@@ -245,6 +246,42 @@ static void run_adamw(op_run *r, const int64_t *p) {
     r->dev->ops->adamw(r->dev, x, m, v, grad, p[0], a);
 }
 
+/* n, kind: 0 the usual, 1 blocks of zeros, 2 no moments yet and a tiny gradient */
+static void run_adamw_8bit(op_run *r, const int64_t *p) {
+    int64_t n = p[0], blocks = (n + 255) / 256;
+    float *x = op_random(r, "p", n), *grad = op_random(r, "grad", n);
+    rein_state8 m = {op_bytes(r, "m", n), op_random(r, "m scale", blocks)};
+    rein_state8 v = {op_bytes(r, "v", n), op_random(r, "v scale", blocks)};
+    for (int64_t i = 0; i < n; i++) {
+        m.code[i] = (uint8_t)(p[1] == 0 ? op_below(r, 256) : 0);
+        v.code[i] = (uint8_t)(p[1] == 0 ? op_below(r, 256) : 0);
+        grad[i] *= p[1] == 0 ? 1.0f : p[1] == 1 ? 0.0f : 1e-20f;
+    }
+    for (int64_t i = 0; i < blocks; i++) m.scale[i] = fabsf(m.scale[i]), v.scale[i] = fabsf(v.scale[i]);
+    rein_adamw_args a = {3e-3f, 0.9f, 0.999f, 1e-8f, 0.1f, 0.1f, 0.001f, 0.37f};
+    r->dev->ops->adamw_8bit(r->dev, x, m, v, grad, n, a, 0x9e3779b97f4a7c15u * (uint64_t)n);
+}
+
+static void run_lion(op_run *r, const int64_t *p) {
+    float *x = op_random(r, "p", p[0]), *m = op_random(r, "m", p[0]), *grad = op_random(r, "grad", p[0]);
+    for (int64_t i = 0; i < p[0]; i += 7) grad[i] = m[i] = 0; /* a sign of zero */
+    r->dev->ops->lion(r->dev, x, m, grad, p[0], (rein_lion_args){3e-3f, 0.9f, 0.99f, 0.1f, 0.37f});
+}
+
+/* n; 0 no momentum, 1 momentum, 2 Nesterov's */
+static void run_sgd(op_run *r, const int64_t *p) {
+    float *x = op_random(r, "p", p[0]), *grad = op_random(r, "grad", p[0]);
+    float *m = p[1] > 0 ? op_random(r, "m", p[0]) : NULL;
+    r->dev->ops->sgd(r->dev, x, m, grad, p[0], (rein_sgd_args){3e-3f, 0.9f, 0.1f, 0.37f, p[1] == 2});
+}
+
+static void run_round_bf16(op_run *r, const int64_t *p) {
+    static const float special[] = {INFINITY, -INFINITY, NAN, 3.4028235e38f, -3.4028235e38f, 1e-42f, 1.5f};
+    float *x = op_random(r, "x", p[0]);
+    for (int64_t i = 0; i < p[0]; i += 5) x[i] = special[op_below(r, (int64_t)REIN_COUNT(special))];
+    r->dev->ops->round_bf16(r->dev, x, p[0], 0x9e3779b97f4a7c15u * (uint64_t)p[0]);
+}
+
 static void run_sumsq(op_run *r, const int64_t *p) {
     float *x = op_random(r, "x", p[0]);
     double *blocks = op_bytes(r, "blocks", (p[0] + 4095) / 4096 * 8);
@@ -267,6 +304,12 @@ void op_cases_optim(op_visit visit, void *user) {
     for (int64_t i = 1; i <= 33 + (int64_t)REIN_COUNT(size); i++) {
         int64_t n = i <= 33 ? i : size[i - 34];
         visit(user, &(op_case){"adamw", run_adamw, {n, 1 + i % 9}});
+        for (int64_t kind = 0; kind < 3; kind++) {
+            visit(user, &(op_case){"adamw_8bit", run_adamw_8bit, {n, kind}});
+            visit(user, &(op_case){"sgd", run_sgd, {n, kind}});
+        }
+        visit(user, &(op_case){"lion", run_lion, {n}});
+        visit(user, &(op_case){"round_bf16", run_round_bf16, {n}});
         visit(user, &(op_case){"sumsq", run_sumsq, {n}});
         visit(user, &(op_case){"count_diff", run_count_diff, {n, n / 3}});
     }

@@ -153,7 +153,7 @@ static void epochs_are_permutations(void **state) {
         bool seen[2][1000] = {{false}};
         int64_t moved = 0;
         for (int64_t i = 0; i < n; i++) {
-            int64_t a = rein_dataset_place(i, n, 7, 0), b = rein_dataset_place(i, n, 7, 1);
+            int64_t a = rein_random_place(i, n, 7, 0), b = rein_random_place(i, n, 7, 1);
             assert_true(a >= 0 && a < n && b >= 0 && b < n && !seen[0][a] && !seen[1][b]);
             seen[0][a] = seen[1][b] = true;
             moved += a != b;

@@ -4,20 +4,12 @@
 
 #include "rl/cases.h"
 
-/* What TRL computes with options or arrays that we refuse. */
-static bool is_skipped(struct json_object *c) {
-    static const char *const options[] = {"top_entropy_quantile", "entropy_coef", "use_adaptive_entropy",
-                                          "off_policy_mask_threshold"};
-    for (size_t i = 0; i < REIN_COUNT(options); i++)
-        if (json_object_object_get_ex(golden_get(c, "options"), options[i], NULL)) return true;
-    return rein_json_has(c, "importance_sampling_ratio") || strcmp(golden_text(c, "name"), "luspo token level") == 0;
-}
-
-static void check_dlogp(const rein_rl_case *c, struct json_object *expected, double tolerance) {
+static void check_gradient(const rein_rl_case *c, const float *gradient, struct json_object *expected, double tolerance,
+                           const char *what) {
     for (int64_t i = 0; i < c->batch.B; i++)
         for (int64_t t = c->batch.offset[i]; t < c->batch.offset[i + 1]; t++) {
             double want = golden_number(golden_at(golden_at(expected, i), t - c->batch.offset[i]));
-            golden_near(c->dlogp[t], want, tolerance, "dlogp", c->name);
+            golden_near(gradient[t], want, tolerance, what, c->name);
         }
 }
 
@@ -33,32 +25,34 @@ static void check_metrics(const rein_rl_case *c, struct json_object *expected) {
     assert_int_equal(found, json_object_object_length(expected)); /* every metric of TRL's is there */
 }
 
+static void check_case(const rein_rl_case *c, struct json_object *expected) {
+    struct json_object *dentropy = golden_get(expected, "dloss_dentropy");
+    golden_near(c->metrics.loss, golden_double(expected, "loss"), 1e-6, "loss", c->name);
+    check_gradient(c, c->dlogp, golden_get(expected, "dloss_dlogp"), 1e-6, "dlogp");
+    assert_true(dentropy ? c->dentropy != NULL : true);
+    if (dentropy) check_gradient(c, c->dentropy, dentropy, 1e-6, "dentropy");
+    check_metrics(c, golden_get(expected, "metrics"));
+    golden_near(c->control.coef, golden_double(expected, "entropy_coef_after"), 1e-12, "entropy_coef", c->name);
+    assert_int_equal(c->metrics.nonfinite, 0);
+}
+
 static void test_trl_losses(void **state) {
     (void)state;
     struct json_object *document = golden_load("golden/trl/losses.json"), *cases = golden_get(document, "cases");
-    int compared = 0, skipped = 0;
+    assert_int_equal(golden_length(cases), 116);
     for (int64_t i = 0; i < golden_length(cases); i++) {
         struct json_object *obj = golden_at(cases, i);
         rein_arena arena = {0};
         rein_rl_case c;
         rein_status status = rein_rl_case_run(&c, &arena, obj);
-        if (is_skipped(obj)) {
-            assert_true(status == REIN_ERR_USAGE || status == REIN_ERR_ARG); /* refused, not computed differently */
-            skipped++;
+        if (strcmp(golden_text(obj, "name"), "luspo token level") == 0) {
+            assert_int_equal(status, REIN_ERR_USAGE); /* TRL warns; it is no luspo */
         } else {
             if (status != REIN_OK) fail_msg("%s: %s", golden_text(obj, "name"), rein_error_message());
-            golden_near(c.metrics.loss, golden_double(obj, "loss"), 1e-6, "loss", c.name);
-            check_dlogp(&c, golden_get(obj, "dloss_dlogp"), 1e-6);
-            check_metrics(&c, golden_get(obj, "metrics"));
-            assert_int_equal(c.metrics.nonfinite, 0);
-            compared++;
+            check_case(&c, obj);
         }
         rein_arena_deinit(&arena);
     }
-    print_message("losses.json: %d compared, %d skipped (entropy terms, off-policy mask, sampler ratio, token luspo)\n",
-                  compared, skipped);
-    assert_int_equal(compared, 85);
-    assert_int_equal(skipped, 31);
     json_object_put(document);
 }
 
@@ -84,7 +78,7 @@ static void test_notes_3_8(void **state) {
         assert_int_equal(rein_json_parse(&obj, "case", text.data, text.len), REIN_OK);
         if (rein_rl_case_run(&c, &arena, obj) != REIN_OK) fail_msg("%s", rein_error_message());
         golden_near(c.metrics.loss, golden_double(expected, "loss"), 3e-7, "loss", c.name);
-        check_dlogp(&c, golden_get(expected, "dloss_dlogp"), 3e-7);
+        check_gradient(&c, c.dlogp, golden_get(expected, "dloss_dlogp"), 3e-7, "dlogp");
         rein_arena_deinit(&arena);
         rein_str_deinit(&text);
         json_object_put(obj);
@@ -92,14 +86,17 @@ static void test_notes_3_8(void **state) {
     json_object_put(document);
 }
 
+static const rein_loss_divisors one = {.policy = 1};
+
 /* One sequence of one token with the given ratio (of old probability 1/2) and advantage. */
 static rein_loss_row one_token(float *dlogp, float ratio, double advantage, const rein_loss_options *opt) {
     int64_t offset[] = {0, 1};
     float logp = logf(ratio) - 0.7f, old = -0.7f;
     uint8_t mask = 1;
-    rein_loss_batch batch = {1, offset, &logp, &old, NULL, NULL, &mask, &advantage};
+    rein_loss_batch batch = {
+        .B = 1, .offset = offset, .logp = &logp, .old_logp = &old, .mask = &mask, .advantage = &advantage};
     rein_loss_row row;
-    assert_int_equal(rein_loss_policy(&row, dlogp, &batch, opt, 1), REIN_OK);
+    assert_int_equal(rein_loss_policy(&row, dlogp, NULL, &batch, opt, &one), REIN_OK);
     return row;
 }
 
@@ -125,23 +122,13 @@ static void test_clip_quadrants(void **state) {
     assert_true(dlogp == 0);
 }
 
-static void test_k3(void **state) {
-    (void)state;
-    for (int i = -4000; i <= 4000; i++) {
-        double x = i * 1e-3, k3 = rein_loss_k3(-5, -5 + x);
-        assert_true(i == 0 ? k3 == 0 : k3 > 0);
-        golden_near(k3, expm1(x) - x, 1e-15, "k3", "against libm");
-    }
-    assert_true(rein_loss_k3(-1, -1 - 1e-12) > 0); /* where exp(x) - x - 1 in doubles is 0 or negative */
-}
-
 /* A batch of many sequences of different length, some masked. */
 enum { SEQUENCES = 37, TOKENS = SEQUENCES * 9 };
 typedef struct fixture {
     int64_t offset[SEQUENCES + 1];
-    float logp[TOKENS], old_logp[TOKENS], ref_logp[TOKENS], entropy[TOKENS], dlogp[TOKENS];
-    uint8_t mask[TOKENS];
-    double advantage[SEQUENCES];
+    float logp[TOKENS], old_logp[TOKENS], ref_logp[TOKENS], entropy[TOKENS], dlogp[TOKENS], dentropy[TOKENS];
+    uint8_t mask[TOKENS], chosen[TOKENS];
+    double advantage[TOKENS], is_weight[TOKENS];
     rein_loss_row row[SEQUENCES];
 } fixture;
 
@@ -151,7 +138,7 @@ static void fixture_init(fixture *f) {
     f->offset[0] = 0;
     for (int64_t i = 0; i < SEQUENCES; i++) {
         f->offset[i + 1] = f->offset[i] + (i * 7) % 10;
-        f->advantage[i] = wave(i, 1.3);
+        for (int64_t t = f->offset[i]; t < f->offset[i + 1]; t++) f->advantage[t] = wave(i, 1.3);
     }
     for (int64_t t = 0; t < TOKENS; t++) {
         f->logp[t] = wave(t, 1) - 2;
@@ -159,23 +146,49 @@ static void fixture_init(fixture *f) {
         f->ref_logp[t] = f->logp[t] + wave(t, 0.2);
         f->entropy[t] = 1 + wave(t, 0.5);
         f->mask[t] = t % 7 != 3;
+        f->is_weight[t] = 1 + wave(t, 0.4);
     }
 }
 
 static rein_loss_batch fixture_part(const fixture *f, int64_t begin, int64_t end) {
-    return (rein_loss_batch){end - begin, f->offset + begin, f->logp, f->old_logp,
-                             f->ref_logp, f->entropy,        f->mask, f->advantage + begin};
+    return (rein_loss_batch){.B = end - begin,
+                             .offset = f->offset + begin,
+                             .logp = f->logp,
+                             .old_logp = f->old_logp,
+                             .ref_logp = f->ref_logp,
+                             .entropy = f->entropy,
+                             .mask = f->mask,
+                             .chosen = f->chosen,
+                             .advantage = f->advantage,
+                             .is_weight = f->is_weight};
 }
 
 static rein_loss_metrics run_split(fixture *f, const rein_loss_options *opt, int64_t size) {
+    const rein_loss_divisors div = {.policy = 11.5, .entropy = 0.01};
+    const rein_loss_draw draw = {7, 3, 0};
+    rein_loss_batch all = fixture_part(f, 0, SEQUENCES);
     memset(f->dlogp, 0xff, sizeof f->dlogp);
+    memset(f->dentropy, 0xff, sizeof f->dentropy);
+    memset(f->chosen, 1, sizeof f->chosen);
+    if (rein_loss_selects(opt)) assert_int_equal(rein_loss_select(f->chosen, &all, opt, &draw), REIN_OK);
     for (int64_t i = 0; i < SEQUENCES; i += size) {
         rein_loss_batch part = fixture_part(f, i, i + size < SEQUENCES ? i + size : SEQUENCES);
-        assert_int_equal(rein_loss_policy(f->row + i, f->dlogp + f->offset[i], &part, opt, 11.5), REIN_OK);
+        assert_int_equal(rein_loss_policy(f->row + i, f->dlogp, f->dentropy, &part, opt, &div), REIN_OK);
     }
     rein_loss_metrics m;
     rein_loss_finish(&m, f->row, SEQUENCES, opt);
     return m;
+}
+
+static rein_loss_options options_of(rein_loss_type type) {
+    rein_loss_options opt = rein_loss_options_default();
+    opt.loss_type = type;
+    opt.beta = 0.04;
+    opt.epsilon_high = 0.3;
+    if (type == REIN_LOSS_LUSPO) opt.importance_sampling_level = REIN_LEVEL_SEQUENCE;
+    opt.clip_cov_lb = -5; /* so that tokens are in its band */
+    opt.clip_cov_ratio = opt.kl_cov_ratio = 0.2;
+    return opt;
 }
 
 static void test_split_changes_no_bit(void **state) {
@@ -183,44 +196,17 @@ static void test_split_changes_no_bit(void **state) {
     static fixture whole, split;
     fixture_init(&whole);
     fixture_init(&split);
-    for (int type = REIN_LOSS_GRPO; type <= REIN_LOSS_VESPO; type++) {
-        rein_loss_options opt = rein_loss_options_default();
-        opt.loss_type = (rein_loss_type)type;
-        opt.beta = 0.04;
-        opt.epsilon_high = 0.3;
-        opt.importance_sampling_level = type == REIN_LOSS_LUSPO ? REIN_LEVEL_SEQUENCE : REIN_LEVEL_TOKEN;
+    for (int type = REIN_LOSS_GRPO; type <= REIN_LOSS_DRO; type++) {
+        rein_loss_options opt = options_of((rein_loss_type)type);
+        assert_int_equal(rein_loss_options_check(&opt), REIN_OK);
         rein_loss_metrics a = run_split(&whole, &opt, SEQUENCES);
         for (int64_t size = 1; size < 9; size += 3) {
             rein_loss_metrics b = run_split(&split, &opt, size);
             assert_memory_equal(&a, &b, sizeof a);
             assert_memory_equal(whole.dlogp, split.dlogp, sizeof whole.dlogp);
+            assert_memory_equal(whole.dentropy, split.dentropy, sizeof whole.dentropy);
         }
         assert_true(isfinite(a.loss) && a.tokens > 100);
-    }
-}
-
-/* Gradients of every type against central differences of the loss itself, at both levels. */
-static void test_finite_differences(void **state) {
-    (void)state;
-    static fixture f;
-    for (int type = REIN_LOSS_GRPO; type <= REIN_LOSS_LUSPO; type++) {
-        if (type == REIN_LOSS_CISPO) continue; /* its gradient is by design not the loss's */
-        rein_loss_options opt = rein_loss_options_default();
-        opt.loss_type = (rein_loss_type)type;
-        opt.beta = 0.1;
-        opt.importance_sampling_level = REIN_LEVEL_SEQUENCE;
-        fixture_init(&f);
-        run_split(&f, &opt, SEQUENCES);
-        for (int64_t t = f.offset[3]; t < f.offset[4]; t++) {
-            float gradient = f.dlogp[t], at = f.logp[t];
-            f.logp[t] = at + 0x1p-9f;
-            double up = run_split(&f, &opt, SEQUENCES).loss;
-            f.logp[t] = at - 0x1p-9f;
-            double down = run_split(&f, &opt, SEQUENCES).loss;
-            f.logp[t] = at;
-            run_split(&f, &opt, SEQUENCES);
-            golden_near(gradient, (up - down) * 0x1p8, 1e-6, "gradient", "finite differences");
-        }
     }
 }
 
@@ -230,16 +216,17 @@ static void test_first_iteration(void **state) {
     fixture_init(&f);
     memcpy(f.old_logp, f.logp, sizeof f.logp);
     memcpy(f.ref_logp, f.logp, sizeof f.logp);
+    for (int64_t t = 0; t < TOKENS; t++) f.is_weight[t] = 1;
     rein_loss_options opt = rein_loss_options_default();
     opt.beta = 0.04;
     rein_loss_metrics m = run_split(&f, &opt, 4);
     assert_true(m.ratio_mean == 1 && m.ratio_max_deviation == 0 && m.kl == 0 && m.region_mean == 0);
     for (int64_t i = 0; i < SEQUENCES; i++)
         for (int64_t t = f.offset[i]; t < f.offset[i + 1]; t++)
-            assert_true(f.dlogp[t] == (f.mask[t] ? (float)(-f.advantage[i] / 11.5) : 0));
+            assert_true(f.dlogp[t] == (f.mask[t] ? (float)(-f.advantage[t] / 11.5) : 0));
 }
 
-static void test_refusals(void **state) {
+static void test_refused_arrays(void **state) {
     (void)state;
     static fixture f;
     fixture_init(&f);
@@ -247,25 +234,26 @@ static void test_refusals(void **state) {
     rein_loss_batch batch = fixture_part(&f, 0, SEQUENCES);
     f.mask[4] = 0;
     f.old_logp[4] = NAN; /* not read */
-    assert_int_equal(rein_loss_policy(f.row, f.dlogp, &batch, &opt, 1), REIN_OK);
+    batch.chosen = NULL;
+    assert_int_equal(rein_loss_policy(f.row, f.dlogp, NULL, &batch, &opt, &one), REIN_OK);
     f.mask[4] = 1;
-    assert_int_equal(rein_loss_policy(f.row, f.dlogp, &batch, &opt, 1), REIN_ERR_NUMERIC);
+    assert_int_equal(rein_loss_policy(f.row, f.dlogp, NULL, &batch, &opt, &one), REIN_ERR_NUMERIC);
     assert_string_equal(rein_error_message(), "old log-prob of token 4 of sequence 1 is nan");
     f.mask[4] = 0;
-    f.advantage[2] = INFINITY;
-    assert_int_equal(rein_loss_policy(f.row, f.dlogp, &batch, &opt, 1), REIN_ERR_NUMERIC);
+    f.advantage[8] = INFINITY;
+    assert_int_equal(rein_loss_policy(f.row, f.dlogp, NULL, &batch, &opt, &one), REIN_ERR_NUMERIC);
+    assert_string_equal(rein_error_message(), "advantage of token 1 of sequence 2 is inf");
+    f.advantage[8] = 1;
+    f.is_weight[8] = NAN;
+    assert_int_equal(rein_loss_policy(f.row, f.dlogp, NULL, &batch, &opt, &one), REIN_ERR_NUMERIC);
+    const rein_loss_divisors bonus = {.policy = 1, .entropy = 1};
+    assert_int_equal(rein_loss_policy(f.row, f.dlogp, NULL, &batch, &opt, &bonus), REIN_ERR_ARG);
+    opt.top_entropy_quantile = 0.5;
+    assert_int_equal(rein_loss_policy(f.row, f.dlogp, NULL, &batch, &opt, &one), REIN_ERR_ARG);
+    opt = rein_loss_options_default();
     opt.beta = 0.1;
     batch.ref_logp = NULL;
-    assert_int_equal(rein_loss_policy(f.row, f.dlogp, &batch, &opt, 1), REIN_ERR_ARG);
-
-    opt.beta = -0.1;
-    assert_int_equal(rein_loss_options_check(&opt), REIN_ERR_ARG);
-    opt = rein_loss_options_default();
-    assert_int_equal(rein_loss_options_check(&opt), REIN_OK);
-    opt.loss_type = REIN_LOSS_CISPO;
-    assert_int_equal(rein_loss_options_check(&opt), REIN_ERR_ARG);
-    opt.loss_type = REIN_LOSS_LUSPO;
-    assert_int_equal(rein_loss_options_check(&opt), REIN_ERR_ARG);
+    assert_int_equal(rein_loss_policy(f.row, f.dlogp, NULL, &batch, &opt, &one), REIN_ERR_ARG);
 }
 
 /* An exploding ratio is counted, not refused: the caller decides. */
@@ -274,11 +262,12 @@ static void test_nonfinite_is_counted(void **state) {
     int64_t offset[] = {0, 2};
     float logp[] = {-1, -1}, old[] = {-1000, -1}, dlogp[2];
     uint8_t mask[] = {1, 1};
-    double advantage = -1;
-    rein_loss_batch batch = {1, offset, logp, old, NULL, NULL, mask, &advantage};
+    double advantage[] = {-1, -1};
+    rein_loss_batch batch = {
+        .B = 1, .offset = offset, .logp = logp, .old_logp = old, .mask = mask, .advantage = advantage};
     rein_loss_options opt = rein_loss_options_default();
     rein_loss_row row;
-    assert_int_equal(rein_loss_policy(&row, dlogp, &batch, &opt, 1), REIN_OK);
+    assert_int_equal(rein_loss_policy(&row, dlogp, NULL, &batch, &opt, &one), REIN_OK);
     assert_int_equal(row.nonfinite, 1);
 }
 
@@ -288,23 +277,83 @@ static void test_vespo_weight(void **state) {
     int64_t offset[] = {0, 2};
     float logp[] = {-1, -30}, old[] = {-31, -5}, dlogp[2];
     uint8_t mask[] = {1, 1};
-    double advantage = 1;
-    rein_loss_batch batch = {1, offset, logp, old, NULL, NULL, mask, &advantage};
+    double advantage[] = {1, 1};
+    rein_loss_batch batch = {
+        .B = 1, .offset = offset, .logp = logp, .old_logp = old, .mask = mask, .advantage = advantage};
     rein_loss_options opt = rein_loss_options_default();
     opt.loss_type = REIN_LOSS_VESPO;
     rein_loss_row row;
-    assert_int_equal(rein_loss_policy(&row, dlogp, &batch, &opt, 1), REIN_OK);
+    assert_int_equal(rein_loss_policy(&row, dlogp, NULL, &batch, &opt, &one), REIN_OK);
     assert_true(row.weight == 1 && row.loss == 31 && dlogp[0] == -1);
+}
+
+/* A sequence of two tokens, d of each, one advantage, and importance weights. */
+static rein_loss_row two_tokens(float dlogp[2], rein_loss_type type, const float d[2], double a,
+                                const double weight[2]) {
+    const int64_t offset[] = {0, 2};
+    const float logp[] = {-1, -2}, old[] = {-1 - d[0], -2 - d[1]};
+    const uint8_t mask[] = {1, 1}, chosen[] = {1, 0};
+    const double advantage[] = {a, a};
+    rein_loss_batch batch = {.B = 1,
+                             .offset = offset,
+                             .logp = logp,
+                             .old_logp = old,
+                             .mask = mask,
+
+                             .advantage = advantage,
+                             .is_weight = weight};
+    rein_loss_options opt = options_of(type);
+    opt.beta = 0;
+    opt.epsilon = 0.25;
+    opt.epsilon_high = 0.5;
+    if (rein_loss_selects(&opt)) batch.chosen = chosen;
+    rein_loss_row row;
+    assert_int_equal(rein_loss_policy(&row, dlogp, NULL, &batch, &opt, &one), REIN_OK);
+    return row;
+}
+
+/* What the goldens do not reach. */
+static void test_hand_worked(void **state) {
+    (void)state;
+    float dlogp[2];
+    const double none[] = {1, 1}, zero[] = {1, 0};
+    /* gmpo, A > 0: d is bounded above only, (0.5 - 0.75) / 2; the weights' geometric mean is sqrt(1e-10) */
+    rein_loss_row row = two_tokens(dlogp, REIN_LOSS_GMPO, (const float[]){1, -0.75f}, 2, none);
+    golden_near(row.loss, -2 * exp(-0.125), 1e-7, "loss", "gmpo");
+    assert_true(dlogp[0] == 0 && row.high == 2 && row.lower == 0);
+    golden_near(dlogp[1], -exp(-0.125), 1e-7, "dlogp", "gmpo");
+    row = two_tokens(dlogp, REIN_LOSS_GMPO, (const float[]){1, -0.75f}, 2, zero);
+    golden_near(row.loss * 1e5, -2 * exp(-0.125), 1e-7, "loss", "gmpo, a weight of 0");
+    /* gspo_token: the mean 12 of d is held at 10 */
+    row = two_tokens(dlogp, REIN_LOSS_GSPO_TOKEN, (const float[]){12, 12}, -1, none);
+    golden_near(row.loss, exp(10), 1e-7, "loss", "gspo_token");
+    assert_true(dlogp[0] == 0 && dlogp[1] == 0);
+    /* kl_cov: -r A for both tokens, and |d| for the one that is chosen */
+    row = two_tokens(dlogp, REIN_LOSS_KL_COV, (const float[]){-0.5f, -0.5f}, 1, none);
+    golden_near(row.loss, -2 * exp(-0.5) + 0.5, 1e-7, "loss", "kl_cov");
+    golden_near(dlogp[0], -exp(-0.5) - 1, 1e-7, "dlogp", "kl_cov");
+    golden_near(dlogp[1], -exp(-0.5), 1e-7, "dlogp", "kl_cov");
+    /* clip_cov: the other token has no loss */
+    row = two_tokens(dlogp, REIN_LOSS_CLIP_COV, (const float[]){0.25f, 0.25f}, 1, none);
+    golden_near(row.loss, -exp(0.25), 1e-7, "loss", "clip_cov");
+    assert_true(dlogp[1] == 0 && row.high == 1);
+    /* vanilla: at A < 0 the loss ends at clip_ratio_c */
+    row = two_tokens(dlogp, REIN_LOSS_VANILLA, (const float[]){2, 0}, -1, none);
+    golden_near(row.loss, 3 + 1, 1e-7, "loss", "vanilla");
+    assert_true(dlogp[0] == 0 && dlogp[1] == 1 && row.lower == 1);
+    /* rloo: the ratio of the whole sequence */
+    row = two_tokens(dlogp, REIN_LOSS_RLOO, (const float[]){0.25f, -0.125f}, 1, none);
+    golden_near(row.loss, -exp(0.125), 1e-7, "loss", "rloo");
+    golden_near(dlogp[0], -exp(0.125), 1e-7, "dlogp", "rloo");
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_trl_losses),           cmocka_unit_test(test_notes_3_8),
-        cmocka_unit_test(test_clip_quadrants),       cmocka_unit_test(test_k3),
-        cmocka_unit_test(test_split_changes_no_bit), cmocka_unit_test(test_finite_differences),
-        cmocka_unit_test(test_first_iteration),      cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_nonfinite_is_counted),
-        cmocka_unit_test(test_vespo_weight),
+        cmocka_unit_test(test_clip_quadrants),       cmocka_unit_test(test_split_changes_no_bit),
+        cmocka_unit_test(test_first_iteration),      cmocka_unit_test(test_refused_arrays),
+        cmocka_unit_test(test_nonfinite_is_counted), cmocka_unit_test(test_vespo_weight),
+        cmocka_unit_test(test_hand_worked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

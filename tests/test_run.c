@@ -202,7 +202,7 @@ static void test_checkpoints(void **state) {
     expect_message(rein_checkpoint_publish(run, 20), REIN_ERR_ARG, "not begun");
     OK(rein_checkpoint_verify(in_root(1, "ck/checkpoint-12"), &step));
     assert_int_equal(step, 12);
-    OK(rein_checkpoint_prune(run, 3));
+    OK(rein_checkpoint_prune(run, 3, -1));
     OK(rein_checkpoint_list(run, &arena, &steps, &n));
     assert_int_equal(n, 3);
     assert_true(steps[0] == 10 && steps[2] == 12);

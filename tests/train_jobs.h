@@ -19,10 +19,11 @@
 #include "base/option.h"
 #include "base/random.h"
 #include "testing.h"
-#include "train/grpo.h"
+#include "train/online.h"
+#include "train/online_options.h"
 #include "train/sft.h"
 
-enum { JOB_EXTRA = 8, JOB_PATH = 160 };
+enum { JOB_EXTRA = 12, JOB_PATH = 160 };
 
 /* ---- an environment with a dense reward, and faults to order ---- */
 
@@ -64,8 +65,14 @@ static inline rein_status digits_score(const rein_env *env, const rein_task *tas
     return REIN_OK;
 }
 
+static inline rein_status digits_difficulty(const rein_env *env, const rein_task *task, double *out) {
+    (void)env;
+    *out = task->number[0] / 9;
+    return REIN_OK;
+}
+
 static const rein_env_class digits_class = {
-    .name = "digits", .task = digits_task, .prompt = digits_prompt, .score = digits_score};
+    .name = "digits", .task = digits_task, .difficulty = digits_difficulty, .prompt = digits_prompt, .score = digits_score};
 
 /* ---- the workshop ---- */
 
@@ -140,7 +147,8 @@ static inline void workshop_make(workshop *w) {
 
 typedef struct job {
     const workshop *shop;
-    bool grpo;
+    bool grpo;                    /* an online run, else sft */
+    rein_online_kind kind;        /* of an online run */
     const char *name;             /* output_dir is a folder of this name in the workshop */
     const char *extra[JOB_EXTRA]; /* name=value, over the base options; NULL-ended */
     const char *isa;              /* NULL: the best */
@@ -184,7 +192,7 @@ static inline void job_path(char out[JOB_PATH], const job *j, const char *file) 
 
 static inline void job_options(rein_options *opts, rein_train_args *args, const job *j) {
     char path[JOB_PATH];
-    OK(rein_options_init_use(opts, rein_train_rows, j->grpo ? REIN_USE_GRPO : REIN_USE_SFT, args));
+    OK(rein_options_init_use(opts, rein_train_rows, j->grpo ? rein_online_use(j->kind) : REIN_USE_SFT, args));
     job_path(path, j, "");
     OK(rein_options_set(opts, "output_dir", path, 2, "test"));
     snprintf(path, sizeof path, "%s/model", j->shop->dir);
@@ -212,7 +220,7 @@ static inline rein_status job_run(const job *j) {
     job_options(&opts, &args, j);
     rein_options_write_yaml(&opts, &yaml);
     OK(rein_device_open_cpu(&dev, j->isa, j->threads ? j->threads : 1));
-    rein_status status = j->grpo ? rein_grpo_run_env(&args, yaml.data, &env.env, dev, &watch)
+    rein_status status = j->grpo ? rein_online_run_env(j->kind, &args, yaml.data, &env.env, dev, &watch)
                                  : rein_sft_run(&args, yaml.data, dev, &watch);
     rein_device_close(dev);
     rein_str_deinit(&yaml);
@@ -222,15 +230,16 @@ static inline rein_status job_run(const job *j) {
 
 /* ---- children ---- */
 
-/* Words of a child: --job WORKSHOP sft|grpo NAME RESUME DIE_AT EXTRA... */
+/* Words of a child: --job WORKSHOP sft|grpo|rloo|ppo NAME RESUME DIE_AT EXTRA... */
 static inline int job_child(int argc, char **argv) {
     workshop shop;
     snprintf(shop.dir, sizeof shop.dir, "%s", argv[2]);
     job j = {.shop = &shop,
-             .grpo = strcmp(argv[3], "grpo") == 0,
+             .grpo = strcmp(argv[3], "sft") != 0,
              .name = argv[4],
              .resume = argv[5][0] == '1',
              .die_at = atoi(argv[6])};
+    while (j.grpo && strcmp(rein_online_name(j.kind), argv[3]) != 0) j.kind++;
     for (int i = 7; i < argc && i - 7 < JOB_EXTRA - 1; i++) j.extra[i - 7] = argv[i];
     if (job_run(&j) == REIN_OK) return 0;
     fprintf(stderr, "%s\n%s", rein_error_message(), rein_error_frames());
@@ -243,7 +252,7 @@ static inline pid_t job_spawn(const job *j) {
     enum { FIXED = 7 };
     char word[FIXED][JOB_PATH], die[24];
     char *argv[FIXED + 1 + JOB_EXTRA] = {0};
-    const char *fixed[FIXED] = {"test", "--job", j->shop->dir, j->grpo ? "grpo" : "sft", j->name, j->resume ? "1" : "0",
+    const char *fixed[FIXED] = {"test", "--job", j->shop->dir, j->grpo ? rein_online_name(j->kind) : "sft", j->name, j->resume ? "1" : "0",
                                 die};
     pid_t pid;
     snprintf(die, sizeof die, "%d", (int)j->die_at);
@@ -327,6 +336,36 @@ static inline double metric(const job *j, const char *name, int64_t step) {
     rein_arena_deinit(&arena);
     rein_rundir_close(run);
     return value;
+}
+
+/* Step `step` of an online run, recomputed from checkpoint-`from` (0: the start), must have the hashes that it recorded. */
+static inline void job_replays(const job *j, int64_t from, int64_t step) {
+    char path[JOB_PATH];
+    rein_options opts;
+    rein_train_args args = {0};
+    rein_device *dev;
+    rein_rundir *run;
+    rein_commit want, got;
+    rein_str journal = {0}, recorded = {0};
+    bool found;
+    digits_env env = {.env = {&digits_class}};
+    job_options(&opts, &args, j);
+    OK(rein_device_open_cpu(&dev, j->isa, 1));
+    snprintf(path, sizeof path, "%s/%s/checkpoint-%d", j->shop->dir, j->name, (int)from);
+    OK(rein_online_replay_env(j->kind, &args, &env.env, dev, from ? path : NULL, step, &got, &journal));
+    job_path(path, j, "");
+    OK(rein_rundir_open(&run, path, false));
+    OK(rein_commit_read(run, step, &want, &found));
+    assert_true(found);
+    const char *different = rein_commit_difference(&want, &got);
+    if (different) fail_msg("step %d of '%s': %s differs when recomputed", (int)step, j->name, different);
+    OK(rein_journal_read(run, step, &recorded, &found));
+    assert_true(found && recorded.len == journal.len && memcmp(recorded.data, journal.data, journal.len) == 0);
+    rein_rundir_close(run);
+    rein_str_deinit(&journal);
+    rein_str_deinit(&recorded);
+    rein_options_deinit(&opts);
+    rein_device_close(dev);
 }
 
 /* One bit of a file, counted from its end. */

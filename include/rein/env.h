@@ -80,6 +80,9 @@ typedef struct rein_env_class {
     rein_status (*task)(const rein_env *env, uint64_t seed, rein_split split, int64_t index, rein_task *out);
     int64_t (*fixed_count)(const rein_env *env);
 
+    /** Optional: how hard a task is, from 0 to 1 within this environment; what curricula go by. */
+    rein_status (*difficulty)(const rein_env *env, const rein_task *task, double *out);
+
     /** Optional: the prompt as a conversation, a JSON array of messages, appended; and what the column "tools" is to a
      *  chat template, a JSON array, appended if there is one. Nothing in `out`: this task's prompt is text. */
     rein_status (*messages)(const rein_env *env, const rein_task *task, struct rein_str *out, struct rein_str *tools);

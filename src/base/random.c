@@ -76,3 +76,26 @@ uint64_t rein_random_below(uint64_t n, uint64_t seed, rein_stream stream, uint32
     const uint64_t cross1 = (draw & 0xFFFFFFFFu) * (n >> 32) + (cross0 & 0xFFFFFFFFu);
     return (draw >> 32) * (n >> 32) + (cross0 >> 32) + (cross1 >> 32);
 }
+
+/* One of four rounds of a Feistel network on numbers of 2 * half bits. */
+static uint64_t feistel(uint64_t x, int half, uint64_t seed, uint32_t epoch) {
+    const uint64_t mask = ((uint64_t)1 << half) - 1;
+    uint64_t left = x >> half, right = x & mask;
+    for (uint32_t round = 0; round < 4; round++) {
+        uint32_t word[4];
+        rein_random4(word, seed, REIN_STREAM_SHUFFLE, epoch, (uint32_t)right, (uint32_t)(right >> 32), round);
+        uint64_t next = left ^ (((uint64_t)word[0] << 32 | word[1]) & mask);
+        left = right;
+        right = next;
+    }
+    return left << half | right;
+}
+
+int64_t rein_random_place(int64_t i, int64_t n, uint64_t seed, uint32_t epoch) {
+    int half = 1;
+    while (half < 31 && ((uint64_t)1 << 2 * half) < (uint64_t)n) half++;
+    uint64_t x = (uint64_t)i;
+    do x = feistel(x, half, seed, epoch); /* a permutation of a larger range: walk until inside */
+    while (x >= (uint64_t)n);
+    return (int64_t)x;
+}

@@ -17,7 +17,13 @@ typedef enum rein_stream {
     REIN_STREAM_TASK = 5,    /* tasks of a step: counter = step, prompt, draw */
     REIN_STREAM_EVAL = 6,    /* evaluation tasks and samples: counter = case, sample, position */
     REIN_STREAM_BOOTSTRAP = 7,
-    REIN_STREAM_DROPOUT = 8  /* key of a pass's dropout: counter = step, iteration */
+    REIN_STREAM_DROPOUT = 8,     /* key of a pass's dropout: counter = step, iteration */
+    REIN_STREAM_CLIP_COV = 11,   /* tokens that clip_cov leaves out: counter = step, micro-batch, token */
+    REIN_STREAM_CURRICULUM = 12, /* choice of tasks: counter = step, slot or task, draw */
+    REIN_STREAM_ROUND = 13,      /* key of a tensor's stochastic rounding: counter = update, tensor */
+    REIN_STREAM_NOISE = 16,      /* key of a pass's noise on embeddings: counter = step */
+    REIN_STREAM_MIX = 17,        /* kinds of steps: counter = step */
+    REIN_STREAM_SWEEP = 18       /* settings of a random search: counter = point, setting */
 } rein_stream;
 
 /** Four words of Philox4x32-10. */
@@ -44,5 +50,9 @@ double rein_random_normal(uint64_t seed, rein_stream stream, uint32_t a, uint32_
 /** Uniform integer in [0, n), n >= 1, without bias worth the name (64-bit multiply-shift). */
 uint64_t rein_random_below(uint64_t n, uint64_t seed, rein_stream stream, uint32_t a, uint32_t b, uint32_t c,
                            uint32_t d);
+
+/** A permutation of 0 .. n-1 that is a pure function of (seed, epoch): where row `i` of the epoch lies (stream
+ *  REIN_STREAM_SHUFFLE). Costs the same for any n. */
+int64_t rein_random_place(int64_t i, int64_t n, uint64_t seed, uint32_t epoch);
 
 #endif

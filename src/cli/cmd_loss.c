@@ -1,4 +1,5 @@
-/* `rein loss CASES.json`: policy losses and advantages of given arrays, for comparing with another trainer. */
+/* `rein loss CASES.json`: policy losses and advantages of given arrays, for comparing with another trainer. What a case
+ * may hold is in rl/cases.h; its losses' options are the table of rl/loss_rows.c. */
 #include "cli/cli.h"
 #include "rl/cases.h"
 

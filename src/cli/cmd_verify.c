@@ -3,6 +3,7 @@
 
 #include "base/json.h"
 #include "cli/commands.h"
+#include "train/kinds.h"
 #include "train/verify.h"
 
 typedef struct values {
@@ -41,7 +42,7 @@ static rein_status training_runs(char ***paths, int64_t *n, rein_arena *arena, c
     for (int64_t i = 0; i < *n; i++) {
         rein_rundir *run;
         REIN_TRY(rein_rundir_open(&run, (*paths)[i], false));
-        bool trains = strcmp(rein_rundir_kind(run), "sft") == 0 || strcmp(rein_rundir_kind(run), "grpo") == 0;
+        bool trains = rein_train_kind_of(rein_rundir_kind(run)) != NULL;
         rein_rundir_close(run);
         if (trains) (*paths)[kept++] = (*paths)[i];
     }

@@ -120,6 +120,11 @@ void rein_ref_logprob_bwd(rein_device *dev, real *dlogits, const real *dlogp, co
 
 /* ref_optim.c */
 void rein_ref_adamw(rein_device *dev, real *p, real *m, real *v, const real *grad, int64_t n, rein_adamw_args a);
+void rein_ref_adamw_8bit(rein_device *dev, real *p, rein_state8 m, rein_state8 v, const real *grad, int64_t n,
+                         rein_adamw_args a, uint64_t key);
+void rein_ref_lion(rein_device *dev, real *p, real *m, const real *grad, int64_t n, rein_lion_args a);
+void rein_ref_sgd(rein_device *dev, real *p, real *m, const real *grad, int64_t n, rein_sgd_args a);
+void rein_ref_round_bf16(rein_device *dev, real *p, int64_t n, uint64_t key);
 void rein_ref_sumsq(rein_device *dev, double *blocks, const real *x, int64_t n);
 int64_t rein_ref_count_diff(rein_device *dev, const real *a, const real *b, int64_t n);
 

@@ -35,6 +35,10 @@ const rein_ops rein_ops_ref = {
     .distribution_bwd = rein_ref_distribution_bwd,
     .softmax_terms = rein_ref_softmax_terms,
     .adamw = rein_ref_adamw,
+    .adamw_8bit = rein_ref_adamw_8bit,
+    .lion = rein_ref_lion,
+    .sgd = rein_ref_sgd,
+    .round_bf16 = rein_ref_round_bf16,
     .sumsq = rein_ref_sumsq,
     .count_diff = rein_ref_count_diff,
 };

@@ -38,6 +38,9 @@ rein_status rein_schedule_check(const rein_schedule *s) {
                          "polynomial needs power > 0, lr_end below learning_rate and steps after warm-up");
     if (s->type == REIN_SCHEDULE_WARMUP_STABLE_DECAY && s->decay_steps == 0)
         return rein_fail(REIN_ERR_ARG, "warmup_stable_decay needs decay_steps, the length of its last phase");
+    if (s->type == REIN_SCHEDULE_REDUCE_LR_ON_PLATEAU && s->warmup_steps > 0)
+        return rein_fail(REIN_ERR_ARG, "reduce_lr_on_plateau has no warm-up, and there are %lld steps of it",
+                         (long long)s->warmup_steps);
     return REIN_OK;
 }
 
@@ -100,6 +103,7 @@ static double stable_decay(const rein_schedule *s, int64_t step) {
 static double factor_of(const rein_schedule *s, int64_t step) {
     switch (s->type) {
     case REIN_SCHEDULE_CONSTANT:
+    case REIN_SCHEDULE_REDUCE_LR_ON_PLATEAU:
         return 1;
     case REIN_SCHEDULE_WARMUP_STABLE_DECAY:
         return stable_decay(s, step);

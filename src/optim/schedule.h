@@ -6,6 +6,7 @@
 #define REIN_OPTIM_SCHEDULE_H
 
 #include "base/base.h"
+#include "optim/plateau.h"
 
 /** `lr_scheduler_type`, in the order of REIN_SCHEDULE_CHOICES. */
 typedef enum rein_schedule_type {
@@ -18,11 +19,12 @@ typedef enum rein_schedule_type {
     REIN_SCHEDULE_COSINE_WITH_RESTARTS,
     REIN_SCHEDULE_COSINE_WITH_MIN_LR,
     REIN_SCHEDULE_COSINE_WARMUP_WITH_MIN_LR,
-    REIN_SCHEDULE_WARMUP_STABLE_DECAY
+    REIN_SCHEDULE_WARMUP_STABLE_DECAY,
+    REIN_SCHEDULE_REDUCE_LR_ON_PLATEAU /* not a function of the step: see plateau.h */
 } rein_schedule_type;
 #define REIN_SCHEDULE_CHOICES                                                                                          \
     "linear|cosine|constant|constant_with_warmup|polynomial|inverse_sqrt|cosine_with_restarts|cosine_with_min_lr|"     \
-    "cosine_warmup_with_min_lr|warmup_stable_decay"
+    "cosine_warmup_with_min_lr|warmup_stable_decay|reduce_lr_on_plateau"
 
 /** Shapes of warmup_stable_decay's ends, in the order of REIN_SCHEDULE_SHAPE_CHOICES. */
 typedef enum rein_schedule_shape { REIN_SHAPE_LINEAR, REIN_SHAPE_COSINE, REIN_SHAPE_1_SQRT } rein_schedule_shape;
@@ -46,6 +48,10 @@ typedef struct rein_schedule {
  *  decay_steps = rein_schedule_fraction(0.4, total_steps) and decay_shape linear. */
 rein_schedule rein_schedule_default(rein_schedule_type type, double learning_rate, int64_t total_steps);
 
+/** transformers' `lr_scheduler_kwargs`: a JSON object of the settings that s->type has, over those of *s; of
+ *  reduce_lr_on_plateau into *plateau. REIN_ERR_USAGE for one that it has not, of another type, or out of range. */
+REIN_NODISCARD rein_status rein_schedule_kwargs(rein_schedule *s, rein_plateau_options *plateau, const char *json);
+
 /** Steps of a fraction of the whole, rounded up as `warmup_ratio` is: ceil(total * ratio). */
 int64_t rein_schedule_fraction(double ratio, int64_t total_steps);
 
@@ -53,7 +59,8 @@ int64_t rein_schedule_fraction(double ratio, int64_t total_steps);
  *  rate that is not finite or negative). */
 REIN_NODISCARD rein_status rein_schedule_check(const rein_schedule *s);
 
-/** Learning rate of optimiser step `step`, counted from 0; defined past total_steps too. */
+/** Learning rate of optimiser step `step`, counted from 0; defined past total_steps too. Of reduce_lr_on_plateau it is
+ * the peak, and rein_plateau.factor is what it is multiplied by. */
 double rein_schedule_rate(const rein_schedule *s, int64_t step);
 
 #endif

@@ -6,53 +6,8 @@
 #include "base/math64.h"
 #include "rl/loss_types.h"
 
-rein_loss_options rein_loss_options_default(void) {
-    return (rein_loss_options){.loss_type = REIN_LOSS_DAPO,
-                               .importance_sampling_level = REIN_LEVEL_TOKEN,
-                               .epsilon = 0.2,
-                               .epsilon_high = -1,
-                               .use_bias_correction_kl = true,
-                               .sapo_temperature_pos = 1.0,
-                               .sapo_temperature_neg = 1.05,
-                               .vespo_k_pos = 2,
-                               .vespo_lambda_pos = 3,
-                               .vespo_k_neg = 3,
-                               .vespo_lambda_neg = 2};
-}
-
-/* Positive, finite members that only some types read are checked for all: a bad one is a mistake anyway. */
-static rein_status check_positive(const rein_loss_options *opt) {
-    const struct {
-        const char *name;
-        double value;
-    } rows[] = {{"sapo_temperature_pos", opt->sapo_temperature_pos},
-                {"sapo_temperature_neg", opt->sapo_temperature_neg},
-                {"vespo_k_pos", opt->vespo_k_pos},
-                {"vespo_lambda_pos", opt->vespo_lambda_pos},
-                {"vespo_k_neg", opt->vespo_k_neg},
-                {"vespo_lambda_neg", opt->vespo_lambda_neg}};
-    for (size_t i = 0; i < REIN_COUNT(rows); i++)
-        if (!(rows[i].value > 0 && isfinite(rows[i].value)))
-            return rein_fail(REIN_ERR_ARG, "%s is %g: it must be positive", rows[i].name, rows[i].value);
-    return REIN_OK;
-}
-
-rein_status rein_loss_options_check(const rein_loss_options *opt) {
-    if (!(opt->beta >= 0 && isfinite(opt->beta)))
-        return rein_fail(REIN_ERR_ARG, "beta is %g: it must be 0 or positive", opt->beta);
-    if (!(opt->epsilon >= 0 && opt->epsilon <= 1))
-        return rein_fail(REIN_ERR_ARG, "epsilon is %g: it must be in [0, 1]", opt->epsilon);
-    if (!isfinite(opt->epsilon_high))
-        return rein_fail(REIN_ERR_ARG, "epsilon_high is %g: it must be finite", opt->epsilon_high);
-    if (!(opt->delta >= 0 && isfinite(opt->delta)))
-        return rein_fail(REIN_ERR_ARG, "delta is %g: it must be positive, or 0 for none", opt->delta);
-    if (opt->loss_type == REIN_LOSS_CISPO && opt->epsilon_high <= 0)
-        return rein_fail(REIN_ERR_ARG, "cispo needs epsilon_high, the cap of the ratio, e.g. 5.0");
-    if (rein_loss_class_of(opt->loss_type)->sequence_only && opt->importance_sampling_level != REIN_LEVEL_SEQUENCE)
-        return rein_fail(REIN_ERR_ARG, "luspo is defined for importance_sampling_level sequence only");
-    REIN_TRY(check_positive(opt));
-    return REIN_OK;
-}
+/* verl's guard in means over a sequence's tokens: a part of the definition where verl is followed to the last digit. */
+static const double verl_guard = 1e-8;
 
 int64_t rein_loss_count(const uint8_t *mask, int64_t n) {
     int64_t count = 0;
@@ -60,41 +15,20 @@ int64_t rein_loss_count(const uint8_t *mask, int64_t n) {
     return count;
 }
 
-static double at_least_one(int64_t n) { return n < 1 ? 1 : (double)n; }
-
-double rein_loss_norm(const rein_loss_options *opt, const rein_loss_scope *scope) {
-    double sequences = at_least_one(scope->sequences), steps = (double)scope->gradient_accumulation_steps;
-    switch (rein_loss_class_of(opt->loss_type)->divisor) {
-    case REIN_PER_TOKEN:
-        return at_least_one(scope->tokens) * steps;
-    case REIN_PER_LENGTH:
-        return sequences * (double)scope->max_completion_length * steps;
-    case REIN_PER_GENERATION:
-        return at_least_one(scope->generation_tokens) * (steps / (double)scope->steps_per_generation);
-    case REIN_PER_SEQUENCE:
-    case REIN_PER_SEQUENCE_MEAN:
-        break;
-    }
-    return sequences * steps;
-}
-
-double rein_loss_k3(double logp, double ref_logp) {
-    double x = ref_logp - logp;
-    if (fabs(x) > 0.01) return rein_exp64(x) - x - 1;
-    /* the series, where the difference would cancel: relative error below x^6 / 20160 */
-    return x * x * (1.0 / 2 + x * (1.0 / 6 + x * (1.0 / 24 + x * (1.0 / 120 + x * (1.0 / 720)))));
-}
-
-/* One sequence while it is worked on: views of its tokens. */
+/* One sequence while it is worked on. */
 typedef struct sequence {
     const rein_loss_batch *batch;
     const rein_loss_options *opt;
     const rein_loss_class *cls;
+    rein_loss_ratio ratio;
     int64_t begin, end; /* tokens in the flat arrays */
-    double advantage;
-    int64_t tokens;        /* that count */
-    double log_ratio_mean; /* over these */
-    double weight;
+    int64_t tokens;     /* that count */
+    double length;      /* these as a divisor of means: at least 1, or with verl's guard */
+    double log_ratio;   /* of the sequence, where its tokens share one */
+    bool held;          /* a bound holds it */
+    double phi[2];      /* for A >= 0 and A < 0 */
+    double is_weight;   /* of the sequence, where it is shared */
+    bool off_policy;    /* its tokens with A < 0 are left out */
 } sequence;
 
 static double log_ratio(const rein_loss_batch *b, int64_t t) { return (double)b->logp[t] - (double)b->old_logp[t]; }
@@ -106,106 +40,245 @@ static rein_status check_token(const rein_loss_batch *b, int64_t i, int64_t t) {
     } rows[] = {{"log-prob", b->logp},
                 {"old log-prob", b->old_logp},
                 {"reference log-prob", b->ref_logp},
+                {"sampling log-prob", b->sampling_logp},
                 {"entropy", b->entropy}};
+    const struct {
+        const char *name;
+        double value;
+    } numbers[] = {{"advantage", b->advantage[t]}, {"importance weight", b->is_weight ? b->is_weight[t] : 1}};
+    long long token = (long long)(t - b->offset[i]), seq = (long long)i;
     for (size_t k = 0; k < REIN_COUNT(rows); k++)
         if (rows[k].array && !isfinite(rows[k].array[t]))
-            return rein_fail(REIN_ERR_NUMERIC, "%s of token %lld of sequence %lld is %g", rows[k].name,
-                             (long long)(t - b->offset[i]), (long long)i, (double)rows[k].array[t]);
+            return rein_fail(REIN_ERR_NUMERIC, "%s of token %lld of sequence %lld is %g", rows[k].name, token, seq,
+                             (double)rows[k].array[t]);
+    for (size_t k = 0; k < REIN_COUNT(numbers); k++)
+        if (!isfinite(numbers[k].value))
+            return rein_fail(REIN_ERR_NUMERIC, "%s of token %lld of sequence %lld is %g", numbers[k].name, token, seq,
+                             numbers[k].value);
     return REIN_OK;
 }
 
+/* d within the loss type's bounds. */
+static double bounded_log_ratio(const sequence *s, int64_t t, bool *held) {
+    double d = log_ratio(s->batch, t);
+    *held = false;
+    return s->cls->bound ? s->cls->bound(s->opt, d, s->batch->advantage[t], held) : d;
+}
+
+/* Sums over the tokens of a sequence, from which it is opened. */
+typedef struct sums {
+    double d, bounded, gap, clipped, log_is, log_is_guarded;
+} sums;
+
+static void sums_add(sums *x, const sequence *s, int64_t t) {
+    const rein_loss_batch *b = s->batch;
+    const float *sampling = b->sampling_logp ? b->sampling_logp : b->old_logp;
+    double d = log_ratio(b, t), weight = b->is_weight ? b->is_weight[t] : 1;
+    bool held;
+    x->d += d;
+    x->bounded += bounded_log_ratio(s, t, &held);
+    x->gap += (double)sampling[t] - (double)b->logp[t];
+    if (s->cls->phi) { /* as VESPO bounds both */
+        x->clipped += fmin(fmax(d, -20), 20);
+        x->log_is += fmin(fmax(rein_log64(weight), rein_log64(1e-8)), 20);
+    }
+    if (s->ratio == REIN_RATIO_GEOMETRIC) x->log_is_guarded += rein_log64(weight + 1e-10);
+}
+
+static void open_ratio(sequence *s, const sums *x) {
+    switch (s->ratio) {
+    case REIN_RATIO_SUM:
+        s->log_ratio = x->d;
+        break;
+    case REIN_RATIO_MEAN_OWN:
+        s->held = x->d / s->length > 10;
+        s->log_ratio = s->held ? 10 : x->d / s->length;
+        break;
+    case REIN_RATIO_GEOMETRIC:
+        s->length = (double)s->tokens + verl_guard;
+        s->log_ratio = x->bounded / s->length;
+        s->is_weight = s->batch->is_weight ? rein_exp64(x->log_is_guarded / s->length) : 1;
+        break;
+    default:
+        s->log_ratio = x->d / s->length;
+    }
+}
+
 static rein_status sequence_open(sequence *s, const rein_loss_batch *b, const rein_loss_options *opt, int64_t i) {
-    *s = (sequence){b, opt, rein_loss_class_of(opt->loss_type), b->offset[i], b->offset[i + 1], b->advantage[i], 0,
-                    0, 1};
-    if (!isfinite(s->advantage))
-        return rein_fail(REIN_ERR_NUMERIC, "advantage of sequence %lld is %g", (long long)i, s->advantage);
-    double sum = 0, bounded = 0;
+    *s = (sequence){.batch = b,
+                    .opt = opt,
+                    .cls = rein_loss_class_of(opt->loss_type),
+                    .ratio = rein_loss_ratio_of(opt),
+                    .begin = b->offset[i],
+                    .end = b->offset[i + 1],
+                    .phi = {1, 1},
+                    .is_weight = 1};
+    sums x = {0};
     for (int64_t t = s->begin; t < s->end; t++) {
         if (!b->mask[t]) continue;
         REIN_TRY(check_token(b, i, t));
-        double d = log_ratio(b, t);
-        sum += d;
-        bounded += fmin(fmax(d, -20), 20);
+        sums_add(&x, s, t);
         s->tokens++;
     }
-    s->log_ratio_mean = sum / at_least_one(s->tokens);
-    if (s->cls->weight) s->weight = s->cls->weight(opt, bounded, s->advantage);
+    s->length = s->tokens < 1 ? 1 : (double)s->tokens;
+    s->off_policy = opt->off_policy_mask_threshold > 0 && x.gap / s->length > opt->off_policy_mask_threshold;
+    open_ratio(s, &x);
+    if (!s->cls->phi) return REIN_OK;
+    s->phi[0] = s->cls->phi(opt, x.clipped + x.log_is, 1);
+    s->phi[1] = s->cls->phi(opt, x.clipped + x.log_is, -1);
     return REIN_OK;
 }
 
 /* A token's loss with the KL term, and its derivative with respect to the log-ratio w and directly to logp. */
 typedef struct token_loss {
     double value, dw, dlogp, ratio, kl;
-    bool low, high;
+    double log_ratio; /* as the metric has it */
+    bool held;        /* w does not move with the token's own log-prob */
+    bool left_out, low, high, lower;
 } token_loss;
 
-static token_loss token_eval(const sequence *s, int64_t t) {
+/* The loss type's own term, weighted, or nothing where the token is left out. */
+static void policy_eval(token_loss *out, const sequence *s, int64_t t) {
     const rein_loss_batch *b = s->batch;
-    double w = s->opt->importance_sampling_level == REIN_LEVEL_SEQUENCE ? s->log_ratio_mean : log_ratio(b, t);
-    rein_loss_token in = {b->logp[t], rein_exp64(w), s->advantage, s->weight};
+    double a = b->advantage[t];
+    bool chosen = !b->chosen || b->chosen[t];
+    rein_loss_token in = {b->logp[t], b->old_logp[t], a, out->ratio, s->phi[a < 0], chosen};
     rein_loss_term term;
     s->cls->term(&term, s->opt, &in);
-    token_loss out = {term.value, term.dratio * in.ratio, term.dlogp, in.ratio, 0, term.low, term.high};
-    if (!b->ref_logp) return out;
+    out->low = term.low;
+    out->high = term.high;
+    out->lower = term.lower;
+    out->left_out = s->off_policy && a < 0;
+    if (out->left_out || (!chosen && !s->cls->adds_chosen)) return;
+    double weight = s->ratio == REIN_RATIO_GEOMETRIC ? s->is_weight
+                    : b->is_weight && !s->cls->phi   ? b->is_weight[t]
+                                                     : 1;
+    out->value = weight * term.value;
+    out->dw = weight * term.dratio * out->ratio;
+    out->dlogp = weight * term.dlogp;
+}
 
-    bool corrected = s->opt->use_bias_correction_kl;
-    double factor = corrected ? in.ratio : 1, beta = s->opt->beta, ref_logp = b->ref_logp[t];
-    out.kl = factor * rein_loss_k3(in.logp, ref_logp);
-    if (beta > 0) {
-        out.value += beta * out.kl;
-        out.dlogp += beta * factor * (1 - rein_exp64(ref_logp - in.logp));
-        if (corrected) out.dw += beta * out.kl;
-    }
+static void kl_eval(token_loss *out, const sequence *s, int64_t t) {
+    const rein_loss_options *opt = s->opt;
+    double logp = s->batch->logp[t], ref_logp = s->batch->ref_logp[t];
+    double factor = opt->use_bias_correction_kl ? out->ratio : 1;
+    out->kl = factor * rein_kl_value(opt->kl_estimator, logp, ref_logp);
+    if (opt->beta == 0) return;
+    out->value += opt->beta * out->kl;
+    out->dlogp += opt->beta * factor * rein_kl_slope(opt->kl_estimator, logp, ref_logp);
+    if (opt->use_bias_correction_kl) out->dw += opt->beta * out->kl;
+}
+
+static token_loss token_eval(const sequence *s, int64_t t) {
+    token_loss out = {.held = s->held};
+    double w = s->log_ratio;
+    out.log_ratio = log_ratio(s->batch, t);
+    if (s->ratio == REIN_RATIO_TOKEN) out.log_ratio = w = bounded_log_ratio(s, t, &out.held);
+    if (s->ratio == REIN_RATIO_GEOMETRIC) bounded_log_ratio(s, t, &out.held);
+    if (s->cls->adds_chosen) out.log_ratio = -fabs(out.log_ratio);
+    out.ratio = rein_exp64(w);
+    policy_eval(&out, s, t);
+    if (s->batch->ref_logp) kl_eval(&out, s, t);
     return out;
 }
 
-static void row_add(rein_loss_row *row, const token_loss *x, const rein_loss_batch *b, int64_t t) {
+/* Whether the entropy bonus counts a token. */
+static bool has_bonus(const sequence *s, int64_t t) { return s->opt->top_entropy_quantile >= 1 || s->batch->chosen[t]; }
+
+static void row_add(rein_loss_row *row, const token_loss *x, const sequence *s, int64_t t) {
+    const rein_loss_batch *b = s->batch;
+    double entropy = b->entropy ? (double)b->entropy[t] : NAN;
     row->loss += x->value;
     row->kl += x->kl;
-    row->entropy += b->entropy ? (double)b->entropy[t] : NAN;
+    row->entropy += entropy;
+    if (has_bonus(s, t)) {
+        row->entropy_top += entropy;
+        row->entropy_tokens++;
+    }
     row->ratio += x->ratio;
     row->deviation = fmax(row->deviation, fabs(x->ratio - 1));
+    row->log_ratio += x->log_ratio;
     row->low += x->low;
     row->high += x->high;
+    row->lower += x->lower;
+    row->weight += s->phi[b->advantage[t] < 0];
+    row->off_policy += x->left_out;
+    if (b->is_weight) {
+        row->is_sum += b->is_weight[t];
+        row->is_min = fmin(row->is_min, b->is_weight[t]);
+        row->is_max = fmax(row->is_max, b->is_weight[t]);
+    }
+    if (b->sampling_logp) {
+        double gap = fabs((double)b->old_logp[t] - (double)b->sampling_logp[t]);
+        row->gap_sum += gap;
+        row->gap_max = fmax(row->gap_max, gap);
+    }
 }
 
-/* d(sum of the sequence's losses)/d(logp t) = direct + dw of the token, or at sequence level the mean dw of all. */
-static void sequence_eval(rein_loss_row *row, float *dlogp, const sequence *s, double divisor) {
-    const rein_loss_batch *b = s->batch;
-    bool shared = s->opt->importance_sampling_level == REIN_LEVEL_SEQUENCE;
-    double scale = s->cls->divisor == REIN_PER_SEQUENCE_MEAN ? at_least_one(s->tokens) * divisor : divisor;
-    *row = (rein_loss_row){.tokens = s->tokens, .weight = s->weight};
-    double dw_mean = 0;
+/* What the sums of a sequence are divided by before they are added to those of others. */
+static double sequence_scale(const sequence *s, double divisor) {
+    rein_loss_agg agg = rein_loss_agg_of(s->opt);
+    if (agg == REIN_AGG_SEQ_MEAN) return ((double)s->tokens + verl_guard) * divisor;
+    return agg == REIN_AGG_MICRO_SEQ_MEAN ? s->length * divisor : divisor;
+}
+
+/* Fill the row, without the last count; the sum of dw over the tokens. */
+static double row_fill(rein_loss_row *row, const sequence *s, const rein_loss_divisors *div) {
+    *row = (rein_loss_row){.tokens = s->tokens, .is_min = NAN, .is_max = NAN};
+    double dw = 0;
     for (int64_t t = s->begin; t < s->end; t++) {
-        if (!b->mask[t]) continue;
+        if (!s->batch->mask[t]) continue;
         token_loss x = token_eval(s, t);
-        row_add(row, &x, b, t);
-        dw_mean += x.dw;
+        row_add(row, &x, s, t);
+        dw += x.dw;
     }
-    dw_mean /= at_least_one(s->tokens);
-    row->loss /= scale;
-    if (shared && s->tokens > 0) { /* one ratio: outside or not */
+    row->loss /= sequence_scale(s, div->policy);
+    row->bonus = div->entropy > 0 ? row->entropy_top * div->entropy : 0;
+    row->weight = s->tokens > 0 ? row->weight / (double)s->tokens : s->phi[0];
+    if (rein_loss_ratio_shared(s->opt) && s->tokens > 0) { /* one ratio: outside or not */
         row->low /= (double)s->tokens;
         row->high /= (double)s->tokens;
     }
+    return dw;
+}
+
+/* d(loss)/d(logp t) = direct + d(loss)/dw dw/d(logp t), the log-ratio w shared by the tokens or each's own. */
+static void sequence_eval(rein_loss_row *row, float *dlogp, float *dentropy, const sequence *s,
+                          const rein_loss_divisors *div) {
+    double sum = row_fill(row, s, div), scale = sequence_scale(s, div->policy);
+    bool own = s->ratio == REIN_RATIO_TOKEN || s->ratio == REIN_RATIO_MEAN_OWN;
+    double shared = s->ratio == REIN_RATIO_SUM ? sum : sum / s->length;
     for (int64_t t = s->begin; t < s->end; t++) {
-        dlogp[t - s->begin] = 0;
-        if (!b->mask[t]) continue;
+        dlogp[t] = 0;
+        if (dentropy) dentropy[t] = 0;
+        if (!s->batch->mask[t]) continue;
         token_loss x = token_eval(s, t);
-        float gradient = (float)((x.dlogp + (shared ? dw_mean : x.dw)) / scale);
-        dlogp[t - s->begin] = gradient;
-        row->nonfinite += !isfinite(x.value) || !isfinite(gradient);
+        double through = x.held ? 0 : own ? x.dw : shared;
+        dlogp[t] = (float)((x.dlogp + through) / scale);
+        row->nonfinite += !isfinite(x.value) || !isfinite(dlogp[t]);
+        if (dentropy && has_bonus(s, t)) dentropy[t] = (float)-div->entropy;
     }
 }
 
-rein_status rein_loss_policy(rein_loss_row *row, float *dlogp, const rein_loss_batch *batch,
-                             const rein_loss_options *opt, double divisor) {
-    if (opt->beta > 0 && !batch->ref_logp)
+static rein_status check_arrays(const rein_loss_batch *b, const float *dentropy, const rein_loss_options *opt,
+                                const rein_loss_divisors *div) {
+    if (opt->beta > 0 && !b->ref_logp)
         return rein_fail(REIN_ERR_ARG, "beta is %g but there are no log-probs of a reference policy", opt->beta);
+    if (div->entropy > 0 && (!b->entropy || !dentropy))
+        return rein_fail(REIN_ERR_ARG, "there is an entropy bonus but no array of entropies and their gradient");
+    if (rein_loss_selects(opt) && !b->chosen)
+        return rein_fail(REIN_ERR_ARG, "loss_type %s and top_entropy_quantile %g choose tokens, but none are given",
+                         rein_loss_class_of(opt->loss_type)->name, opt->top_entropy_quantile);
+    return REIN_OK;
+}
+
+rein_status rein_loss_policy(rein_loss_row *row, float *dlogp, float *dentropy, const rein_loss_batch *batch,
+                             const rein_loss_options *opt, const rein_loss_divisors *div) {
+    REIN_TRY(check_arrays(batch, dentropy, opt, div));
     for (int64_t i = 0; i < batch->B; i++) {
         sequence s;
         REIN_TRY(sequence_open(&s, batch, opt, i));
-        sequence_eval(&row[i], dlogp + (s.begin - batch->offset[0]), &s, divisor);
+        sequence_eval(&row[i], dlogp, dentropy, &s, div);
     }
     return REIN_OK;
 }

@@ -36,7 +36,7 @@ static rein_status ask(rein_rollouts *r, const rein_rollout_setup *s, const rein
         rein_status status = rein_prompt_make(&r->prompt[p], &r->prompt_ids[p], s->chat ? s->chat : &text_only,
                                               s->tokenizer, s->env, &tasks[p]);
         if (status != REIN_OK) return rein_error_prefix(status, "task %lld", (long long)tasks[p].index);
-        prompts[p] = (rein_gen_prompt){.ids = r->prompt_ids[p].data, .n = r->prompt_ids[p].n, .id = (uint32_t)p,
+        prompts[p] = (rein_gen_prompt){.ids = r->prompt_ids[p].data, .n = r->prompt_ids[p].n, .id = s->first_id + (uint32_t)p,
                                        .samples = (uint32_t)r->G};
     }
     return REIN_OK;
@@ -109,6 +109,31 @@ void rein_rollouts_deinit(rein_rollouts *r) {
     rein_free(r->score);
     rein_gen_deinit(&r->gen);
     *r = (rein_rollouts){0};
+}
+
+static void swap_bytes(void *a, void *b, size_t n) {
+    unsigned char *x = a, *y = b;
+    for (size_t i = 0; i < n; i++) {
+        unsigned char t = x[i];
+        x[i] = y[i];
+        y[i] = t;
+    }
+}
+
+void rein_rollouts_swap(rein_rollouts *a, int64_t p, rein_rollouts *b, int64_t q) {
+    REIN_ASSERT(a->G == b->G);
+    size_t G = (size_t)a->G;
+    int64_t i = p * a->G, j = q * b->G;
+    swap_bytes(&a->task[p], &b->task[q], sizeof *a->task);
+    swap_bytes(&a->prompt[p], &b->prompt[q], sizeof *a->prompt);
+    swap_bytes(&a->prompt_ids[p], &b->prompt_ids[q], sizeof *a->prompt_ids);
+    swap_bytes(&a->text[i], &b->text[j], G * sizeof *a->text);
+    swap_bytes(&a->score[i], &b->score[j], G * sizeof *a->score);
+    swap_bytes(&a->gen.seq[i], &b->gen.seq[j], G * sizeof *a->gen.seq);
+    for (int64_t g = 0; g < a->G; g++) {
+        a->gen.seq[i + g].prompt = p;
+        b->gen.seq[j + g].prompt = q;
+    }
 }
 
 rein_status rein_rollouts_write(const rein_rollouts *r, rein_str *out) {

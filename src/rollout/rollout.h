@@ -17,6 +17,7 @@ typedef struct rein_rollout_setup {
     const rein_prompt_chat *chat; /* NULL: prompts are text */
     rein_gen_options gen; /* sampling, length, end tokens, seed, stream, step */
     int64_t G;            /* answers a task */
+    uint32_t first_id;    /* the sampler's counter of the first task; the others follow */
 } rein_rollout_setup;
 
 /** What was asked, said and scored. Answers of task p are sequences [p * G, (p + 1) * G) of gen. */
@@ -39,6 +40,10 @@ typedef struct rein_rollouts {
 REIN_NODISCARD rein_status rein_rollouts_collect(rein_rollouts *out, const rein_rollout_setup *setup, const rein_task *tasks,
                                         int64_t P, rein_gen_progress progress, void *user);
 void rein_rollouts_deinit(rein_rollouts *r);
+
+/** Exchange group p of a with group q of b; both of the same group size. Memory of a's samples may then belong to b: both
+ *  must live as long as either is read. */
+void rein_rollouts_swap(rein_rollouts *a, int64_t p, rein_rollouts *b, int64_t q);
 
 /** A score's components add up to its total exactly, and everything in it is finite (but a missing reward, which is NaN
  *  in `func` and no component). */

@@ -286,14 +286,14 @@ static rein_status prune_one(rein_rundir *run, rein_arena *arena, int64_t step, 
     return rein_remove_tree(gone);
 }
 
-rein_status rein_checkpoint_prune(rein_rundir *run, int64_t limit) {
+rein_status rein_checkpoint_prune(rein_rundir *run, int64_t limit, int64_t best) {
     rein_arena arena = {0};
     int64_t *steps, n;
     REIN_TRY(rein_run_writable(run));
     if (limit < 1) return rein_fail(REIN_ERR_ARG, "save_total_limit is %lld, at least 1 is needed", (long long)limit);
     rein_status status = rein_checkpoint_list(run, &arena, &steps, &n);
     for (int64_t i = 0; status == REIN_OK && i + limit < n; i++)
-        status = prune_one(run, &arena, steps[i], steps[n - 1]);
+        if (steps[i] != best) status = prune_one(run, &arena, steps[i], steps[n - 1]);
     rein_arena_deinit(&arena);
     return status;
 }

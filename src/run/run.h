@@ -136,14 +136,17 @@ REIN_NODISCARD rein_status rein_checkpoint_publish(rein_rundir *run, int64_t ste
  *  of another hash; REIN_ERR_FORMAT for a manifest that is missing or does not parse. `step` may be NULL. */
 REIN_NODISCARD rein_status rein_checkpoint_verify(const char *dir, int64_t *step);
 
+/** The fact that names the checkpoint ("checkpoint-K") that a run stands for; without it that is the newest. */
+#define REIN_NOTE_BEST "best_model_checkpoint"
+
 /** Steps of all published checkpoints, ascending; memory in `arena`. */
 REIN_NODISCARD rein_status rein_checkpoint_list(const rein_rundir *run, rein_arena *arena, int64_t **steps, int64_t *n);
 /** The newest step, or -1. Not verified. */
 REIN_NODISCARD rein_status rein_checkpoint_latest(const rein_rundir *run, int64_t *step);
 /** "RUN/checkpoint-K" in `arena`. */
 REIN_NODISCARD rein_status rein_checkpoint_path(const rein_rundir *run, rein_arena *arena, int64_t step, char **out);
-/** Keep the newest `limit` (>= 1); each removal is an event. */
-REIN_NODISCARD rein_status rein_checkpoint_prune(rein_rundir *run, int64_t limit);
+/** Keep the newest `limit` (>= 1) and that of step `best` (-1: none); each removal is an event. */
+REIN_NODISCARD rein_status rein_checkpoint_prune(rein_rundir *run, int64_t limit, int64_t best);
 
 /* ---- journal and commit record: what `rein verify` and a replay compare ---- */
 

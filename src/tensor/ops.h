@@ -111,6 +111,23 @@ typedef struct rein_adamw_args {
     float grad_scale;   /* clip coefficient, 1 if none */
 } rein_adamw_args;
 
+/** 8-bit state of n elements, see tensor/state8.h; a block is 256 consecutive elements, the last one may be shorter. */
+typedef struct rein_state8 {
+    uint8_t *code; /* (n) */
+    float *scale;  /* (ceil(n / 256)) */
+} rein_state8;
+
+typedef struct rein_lion_args {
+    float lr, beta1, beta2, weight_decay;
+    float grad_scale; /* clip coefficient, 1 if none */
+} rein_lion_args;
+
+typedef struct rein_sgd_args {
+    float lr, momentum, weight_decay;
+    float grad_scale;
+    int nesterov;
+} rein_sgd_args;
+
 /** Opaque per-device context: thread count and scratch. */
 typedef struct rein_device rein_device;
 
@@ -265,6 +282,25 @@ typedef struct rein_ops {
      *    v = fma((1 - beta2) * g, g, v * beta2);  p = fma(-(lr / bias1), m / (sqrt(v) / sqrt(bias2) + eps), p)
      *  The scalars 1 - lr*wd, 1 - beta, lr / bias1, sqrt(bias2) are f32 operations done once. */
     void (*adamw)(rein_device *dev, float *p, float *m, float *v, const float *grad, int64_t n, rein_adamw_args a);
+    /** AdamW with the moments in 8 bits (blocks: Dettmers et al. 2021, arXiv:2110.02861). A moment is the value of its code
+     *  times its block's scale; m, v and p are then those of adamw, and p is updated with the new m and v before they are
+     *  rounded. New scales: (largest |m| or v of the block) / 1.875. New codes: rein_state8_signed(m / scale, r << 4),
+     *  rein_state8_positive(v / scale, r << 4) with the low (m) and the high (v) 16 bits r of Philox4x32-10 word i % 4 at
+     *  counter (low, high half of i / 4, 0, 0). */
+    void (*adamw_8bit)(rein_device *dev, float *p, rein_state8 m, rein_state8 v, const float *grad, int64_t n,
+                       rein_adamw_args a, uint64_t key);
+    /** Lion (Chen et al. 2023, arXiv:2302.06675), elementwise:
+     *    g = grad * grad_scale;  c = fma(1 - beta1, g - m, m);  m = fma(1 - beta2, g - m, m);
+     *    p = fma(-lr, sign(c), p * (1 - lr * wd)), sign(0) = 0. The scalars are f32 operations done once. */
+    void (*lion)(rein_device *dev, float *p, float *m, const float *grad, int64_t n, rein_lion_args a);
+    /** SGD with momentum as torch has it, elementwise; weight decay is part of the gradient. m may be NULL:
+     *    g = fma(wd, p, grad * grad_scale);  m = fma(momentum, m, g);  u = nesterov ? fma(momentum, m, g) : m;
+     *    p = fma(-lr, u, p); without m, u = g. */
+    void (*sgd)(rein_device *dev, float *p, float *m, const float *grad, int64_t n, rein_sgd_args a);
+    /** Stochastic rounding to bf16 (the low 16 bits become zero): the 16 upper bits r of Philox4x32-10 word i % 4 at counter
+     *  (low, high half of i / 4, 1, 0) are added to the bits of p[i], whose low 16 are then cleared; what would become
+     *  infinite is cut instead, what is not finite stays. */
+    void (*round_bf16)(rein_device *dev, float *p, int64_t n, uint64_t key);
     /** blocks[i] = sum of squares of x[4096 i ..] in f64: 16 strided partials of fma, tree16; ceil(n / 4096) blocks. */
     void (*sumsq)(rein_device *dev, double *blocks, const float *x, int64_t n);
     /** Number of elements i with a[i] != b[i] (bits). */

@@ -14,6 +14,24 @@ typedef struct rein_train_args {
     int truncation_mode;
     double num_train_epochs;
     int64_t max_length;
+    int sft_loss_type, packing_strategy;
+    double label_smoothing_factor, neftune_noise_alpha;
+    bool packing;
+    /* rows of a file: sft, dpo, reward train, distill */
+    const char *eval_dataset_name;
+    double eval_split_ratio;
+    int64_t eval_steps;
+    /* dpo */
+    int preference_loss_type;
+    double preference_beta, label_smoothing, simpo_gamma, desirable_weight, undesirable_weight;
+    bool reference_free;
+    /* reward train */
+    double center_rewards_coefficient;
+    /* distill */
+    const char *teacher_model;
+    double distill_beta, distill_temperature, lmbda;
+    int64_t max_new_tokens;
+    bool seq_kd;
     /* sft from scratch */
     int model_type;
     int64_t hidden_size, intermediate_size, num_hidden_layers, num_attention_heads, num_key_value_heads;
@@ -40,27 +58,79 @@ typedef struct rein_train_args {
     int lr_scheduler_type;
     int64_t warmup_steps;
     double warmup_ratio, lr_decay_ratio;
+    const char *lr_scheduler_kwargs;
+    int optim;
+    double momentum, muon_momentum;
+    bool nesterov, bf16_stochastic_round;
+    int64_t ns_steps;
+    const char *metric_for_best_model;
+    int greater_is_better;
+    int64_t early_stopping_patience;
+    double early_stopping_threshold;
+    bool load_best_model_at_end;
     int64_t save_steps, save_total_limit, logging_steps, max_skipped_updates;
     bool log_params_changed;
-    /* grpo */
+    /* rollouts: grpo, rloo, ppo */
     const char *env, *reward_funcs, *reward_weights, *system_prompt;
     double reward_timeout;
-    int multi_objective_aggregation;
     bool chat;
-    int64_t num_generations, max_completion_length, num_iterations, generation_batch;
-    double temperature, top_p, min_p;
-    int64_t top_k;
-    double beta;
-    const char *ref_model;
-    int loss_type, scale_rewards, importance_sampling_level;
-    double epsilon, epsilon_high, delta;
-    bool use_bias_correction_kl, mask_truncated_completions;
+    int64_t num_generations, generation_batch, top_k;
+    const char *max_completion_length, *temperature; /* schedules, optim/value_schedule.h */
+    double top_p, min_p;
     int64_t audit_every, num_completions_to_print;
+    bool dynamic_sampling;
+    int64_t max_resamples;
+    /* curriculum */
+    int curriculum, curriculum_by;
+    int64_t curriculum_tasks, curriculum_steps, curriculum_band_visits, curriculum_mix_epochs;
+    double curriculum_radius, curriculum_epsilon, curriculum_temperature, curriculum_ued_margin;
+    const char *curriculum_band, *curriculum_mix_first, *curriculum_mix_last;
+    /* credit */
+    int advantage_estimator, advantage_std, scale_rewards, multi_objective_aggregation;
+    bool normalize_advantages, mask_truncated_completions;
+    const char *reward_clip_range;
+    int64_t soft_overlong_cache;
+    double missing_eos_penalty, gamma, lam;
+    bool whiten_rewards, whiten_advantages, normalize_returns;
+    /* reference */
+    const char *beta, *ref_model; /* beta: a schedule */
+    bool kl_in_reward, sync_ref_model;
+    int kl_estimator, kl_ctrl;
+    double kl_ctrl_target, kl_ctrl_horizon, ref_model_mixup_alpha, kl_cap, target_kl;
+    int64_t ref_model_sync_steps, max_kl_refusals;
+    /* loss */
+    int64_t num_iterations, num_mini_batches;
+    int loss_type, importance_sampling_level, loss_agg_mode;
+    const char *epsilon, *entropy_coef; /* schedules */
+    double epsilon_high, delta, clip_ratio_c, loss_scale_factor, off_policy_mask_threshold, top_entropy_quantile;
+    bool use_bias_correction_kl, use_adaptive_entropy;
+    double entropy_coef_min, entropy_coef_max, entropy_coef_delta, entropy_target;
+    double sapo_temperature_pos, sapo_temperature_neg;
+    double vespo_k_pos, vespo_lambda_pos, vespo_k_neg, vespo_lambda_neg;
+    double dro_beta, clip_cov_ratio, clip_cov_lb, clip_cov_ub, kl_cov_ratio, ppo_kl_coef;
+    /* critic */
+    int critic, value_head;
+    const char *critic_model;
+    double critic_learning_rate, vf_coef, cliprange_value;
+    int64_t critic_warmup_steps;
 } rein_train_args;
 
 /** Bits of the training commands in rein_option.use. */
-enum { REIN_USE_SFT = 1 << 0, REIN_USE_GRPO = 1 << 1 };
+enum { REIN_USE_SFT = 1 << 0, REIN_USE_GRPO = 1 << 1, REIN_USE_RLOO = 1 << 2, REIN_USE_PPO = 1 << 3, REIN_USE_DPO = 1 << 8,
+       REIN_USE_REWARD = 1 << 9, REIN_USE_DISTILL = 1 << 10 };
+
+/** `critic`, in the order of REIN_CRITIC_CHOICES. */
+typedef enum rein_critic_kind { REIN_CRITIC_SHARED, REIN_CRITIC_SEPARATE } rein_critic_kind;
+#define REIN_CRITIC_CHOICES "shared|separate"
+
+/** `curriculum_by`, in the order of REIN_BY_CHOICES. */
+typedef enum rein_curriculum_by { REIN_BY_SUCCESS, REIN_BY_REWARD } rein_curriculum_by;
+#define REIN_BY_CHOICES "success|reward"
 
 extern const rein_option rein_train_rows[]; /* ends with a row without a name */
+
+/** The first of the command's options that `ours` picks by name and that is not at its default, or NULL. */
+REIN_NODISCARD rein_status rein_train_given(const char **name, const rein_train_args *args, unsigned use,
+                                            bool (*ours)(const char *name, const void *user), const void *user);
 
 #endif

@@ -29,36 +29,15 @@ out:
 
 /* ---- options ---- */
 
-static bool differs(const rein_option *row, const void *a, const void *b) {
-    const char *x = (const char *)a + row->offset, *y = (const char *)b + row->offset;
-    const char *s, *t;
-    switch (row->type) {
-    case REIN_OPT_BOOL: return memcmp(x, y, sizeof(bool)) != 0;
-    case REIN_OPT_INT: return memcmp(x, y, sizeof(int64_t)) != 0;
-    case REIN_OPT_FLOAT: return memcmp(x, y, sizeof(double)) != 0;
-    case REIN_OPT_CHOICE: return memcmp(x, y, sizeof(int)) != 0;
-    default: break;
-    }
-    memcpy(&s, x, sizeof s);
-    memcpy(&t, y, sizeof t);
-    return !s || !t ? s != t : strcmp(s, t) != 0;
+/* Options of adapters. lora_dropout is about training, not the adapter. */
+static bool of_adapter(const char *name, const void *without_dropout) {
+    if (strcmp(name, "lora_dropout") == 0) return !without_dropout;
+    return strncmp(name, "lora_", 5) == 0 || strcmp(name, "use_rslora") == 0 || strcmp(name, "use_dora") == 0;
 }
 
-/* The first option of adapters that is not at its default, or NULL. lora_dropout is about training, not the adapter. */
+/* The first option of adapters that is not at its default, or NULL. */
 static rein_status given_option(const char **name, const rein_train_args *args, bool dropout) {
-    rein_train_args def = {0};
-    rein_options opts;
-    *name = NULL;
-    REIN_TRY(rein_options_init_use(&opts, rein_train_rows, REIN_USE_GRPO, &def));
-    for (int64_t i = 0; i < opts.n_rows && !*name; i++) {
-        const rein_option *row = &opts.rows[i];
-        bool ours = strncmp(row->name, "lora_", 5) == 0 || strcmp(row->name, "use_rslora") == 0 ||
-                    strcmp(row->name, "use_dora") == 0;
-        if (strcmp(row->name, "lora_dropout") == 0) ours = dropout;
-        if (ours && differs(row, args, &def)) *name = row->name;
-    }
-    rein_options_deinit(&opts);
-    return REIN_OK;
+    return rein_train_given(name, args, REIN_USE_GRPO, of_adapter, dropout ? NULL : "");
 }
 
 rein_status rein_policy_check(const rein_train_args *a) {
@@ -112,7 +91,7 @@ static rein_status adapter_options(rein_model_options *o, rein_lora_config *conf
 }
 
 rein_status rein_start_policy(rein_model **model, rein_tokenizer **tok, const rein_train_args *a, rein_device *dev) {
-    rein_model_options o = {0};
+    rein_model_options o = {.seed = (uint64_t)a->seed};
     rein_lora_config config;
     rein_arena arena = {0};
     char *dir;
@@ -128,6 +107,7 @@ rein_status rein_start_policy(rein_model **model, rein_tokenizer **tok, const re
         goto out;
     }
     o.max_pos = a->max_model_length;
+    o.value_head = (rein_value_kind)a->value_head;
     REIN_TRY_OUT(status, rein_start_model(model, tok, dir, dev, &o), out);
     if ((*model)->lora) (*model)->lora->config.dropout = a->lora_dropout;
 out:

@@ -8,7 +8,6 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/random.h"
-#include "optim/adamw.h"
 #include "optim/clip.h"
 #include "optim/schedule.h"
 #include "model/lora.h"
@@ -26,12 +25,32 @@ static rein_status read_texts(rein_trainer *t) {
     return status;
 }
 
+static rein_optim_options optim_options(const rein_train_args *a) {
+    return (rein_optim_options){.optim = (rein_optim_type)a->optim,
+                                .adam_beta1 = a->adam_beta1,
+                                .adam_beta2 = a->adam_beta2,
+                                .adam_epsilon = a->adam_epsilon,
+                                .weight_decay = a->weight_decay,
+                                .momentum = a->momentum,
+                                .nesterov = a->nesterov,
+                                .muon_momentum = a->muon_momentum,
+                                .ns_steps = a->ns_steps,
+                                .bf16_stochastic_round = a->bf16_stochastic_round,
+                                .seed = (uint64_t)a->seed};
+}
+
+static rein_status start_optim(rein_trainer *t) {
+    rein_optim_options o = optim_options(t->args);
+    REIN_TRY(rein_best_init(&t->best, t->args));
+    if (rein_optim_check(&o) != REIN_OK) return rein_fail(REIN_ERR_USAGE, "%s", rein_error_message());
+    return rein_optim_create(&t->optim, t->dev, t->model->param, t->model->n_param, &o);
+}
+
 rein_status rein_trainer_init(rein_trainer *t, const rein_train_args *args, rein_device *dev, rein_model *model,
                               rein_tokenizer *tokenizer, const rein_train_watch *watch) {
     *t = (rein_trainer){.args = args, .dev = dev, .model = model, .tokenizer = tokenizer, .watch = watch};
     rein_status status;
-    REIN_TRY_OUT(status, rein_alloc(&t->m, model->n_float, sizeof(float)), fail);
-    REIN_TRY_OUT(status, rein_alloc(&t->v, model->n_float, sizeof(float)), fail);
+    REIN_TRY_OUT(status, start_optim(t), fail);
     if (args->log_params_changed) REIN_TRY_OUT(status, rein_alloc(&t->before, model->n_float, sizeof(float)), fail);
     REIN_TRY_OUT(status, rein_grads_init(&t->grads, model), fail);
     REIN_TRY_OUT(status, rein_leaf_init(&t->leaf, model), fail);
@@ -46,8 +65,7 @@ void rein_trainer_deinit(rein_trainer *t) {
     rein_rundir_close(t->run);
     rein_leaf_deinit(&t->leaf);
     rein_grads_deinit(&t->grads);
-    rein_free(t->m);
-    rein_free(t->v);
+    rein_optim_destroy(t->optim);
     rein_free(t->before);
     rein_model_destroy(t->model);
     rein_tokenizer_destroy(t->tokenizer);
@@ -57,13 +75,23 @@ void rein_trainer_deinit(rein_trainer *t) {
 
 /* ---- the update ---- */
 
-static rein_schedule schedule(const rein_trainer *t) {
+static rein_status schedule(rein_schedule *s, rein_plateau_options *plateau, const rein_trainer *t) {
     const rein_train_args *a = t->args;
-    rein_schedule s = rein_schedule_default((rein_schedule_type)a->lr_scheduler_type, a->learning_rate, t->steps);
-    s.warmup_steps = a->warmup_steps > 0 ? a->warmup_steps : rein_schedule_fraction(a->warmup_ratio, t->steps);
-    s.decay_steps = rein_schedule_fraction(a->lr_decay_ratio, t->steps);
-    s.decay_shape = REIN_SHAPE_LINEAR;
-    return s;
+    *s = rein_schedule_default((rein_schedule_type)a->lr_scheduler_type, a->learning_rate, t->steps);
+    s->warmup_steps = a->warmup_steps > 0 ? a->warmup_steps : rein_schedule_fraction(a->warmup_ratio, t->steps);
+    if (s->type == REIN_SCHEDULE_WARMUP_STABLE_DECAY) s->decay_steps = rein_schedule_fraction(a->lr_decay_ratio, t->steps);
+    s->decay_shape = REIN_SHAPE_LINEAR;
+    *plateau = rein_plateau_default();
+    return a->lr_scheduler_kwargs ? rein_schedule_kwargs(s, plateau, a->lr_scheduler_kwargs) : REIN_OK;
+}
+
+/* Of the next update. */
+static rein_status learning_rate(double *out, const rein_trainer *t) {
+    rein_schedule s;
+    rein_plateau_options plateau;
+    REIN_TRY(schedule(&s, &plateau, t));
+    *out = s.type == REIN_SCHEDULE_REDUCE_LR_ON_PLATEAU ? t->best.plateau.rate : rein_schedule_rate(&s, t->step);
+    return REIN_OK;
 }
 
 static rein_status refuse(rein_trainer *t, double norm) {
@@ -78,24 +106,11 @@ static rein_status refuse(rein_trainer *t, double norm) {
     return REIN_OK;
 }
 
-static rein_status apply(rein_trainer *t, double rate, float scale) {
-    const rein_train_args *a = t->args;
-    const rein_model *m = t->model;
-    rein_adamw_options o = {a->adam_beta1, a->adam_beta2, a->adam_epsilon, a->weight_decay};
-    rein_adamw_range *range;
-    REIN_TRY(rein_adamw_check(&o));
-    REIN_TRY(rein_alloc(&range, m->n_param, sizeof *range));
+static void apply(rein_trainer *t, double rate, float scale) {
     t->updates++;
-    for (int64_t i = 0; i < m->n_param; i++) {
-        const rein_param *p = &m->param[i];
-        range[i] = (rein_adamw_range){m->w + p->offset, t->m + p->offset, t->v + p->offset, t->grads.flat + p->offset,
-                                      p->rows * p->cols, p->kind == REIN_PARAM_MATRIX};
-    }
-    rein_adamw_step(t->dev, range, m->n_param, &o,
-                    (rein_adamw_step_args){.step = t->updates, .learning_rate = rate, .grad_scale = scale});
-    rein_free(range);
+    rein_optim_step(t->optim, t->model->w, t->grads.flat,
+                    (rein_optim_step_args){.step = t->updates, .learning_rate = rate, .grad_scale = scale});
     rein_model_pack(t->model);
-    return REIN_OK;
 }
 
 /* Share of the trained parameters whose bits differ from before the update; padding is zero in both. */
@@ -105,14 +120,17 @@ static double changed(const rein_trainer *t) {
 }
 
 rein_status rein_trainer_update(rein_trainer *t, rein_update *out) {
-    rein_schedule s = schedule(t);
-    double sumsq;
+    double sumsq, rate = 0;
+    REIN_TRY(learning_rate(&rate, t));
     REIN_TRY(rein_params_sumsq(t->model, t->grads.flat, &sumsq));
     rein_clip clip = rein_clip_gradient(sumsq, t->args->max_grad_norm);
-    *out = (rein_update){.grad_norm = clip.norm, .learning_rate = rein_schedule_rate(&s, t->step), .skipped = !clip.finite};
+    *out = (rein_update){.grad_norm = clip.norm, .learning_rate = rate, .skipped = !clip.finite};
     t->step++;
     if (t->before) memcpy(t->before, t->model->w, (size_t)t->model->n_float * sizeof(float));
-    REIN_TRY(clip.finite ? apply(t, out->learning_rate, clip.scale) : refuse(t, clip.norm));
+    if (clip.finite)
+        apply(t, rate, clip.scale);
+    else
+        REIN_TRY(refuse(t, clip.norm));
     out->frac_changed = t->before ? changed(t) : 0;
     return REIN_OK;
 }
@@ -124,13 +142,61 @@ void rein_trainer_dropout(rein_trainer *t, int64_t step, int64_t iteration) {
     t->leaf.pass.dropout = (rein_dropout){(float)t->model->lora->config.dropout, (uint64_t)word[0] << 32 | word[1]};
 }
 
+/* ---- the metric that the run is judged by ---- */
+
+static rein_status event(rein_trainer *t, const char *kind, const char *text) {
+    return t->run ? rein_rundir_event(t->run, t->step, kind, text) : REIN_OK;
+}
+
+static rein_status take(rein_trainer *t, double value) {
+    rein_best *b = &t->best;
+    rein_schedule s;
+    rein_plateau_options plateau;
+    char text[160];
+    rein_best_observe(b, t->step, value);
+    REIN_TRY(schedule(&s, &plateau, t));
+    if (s.type == REIN_SCHEDULE_REDUCE_LR_ON_PLATEAU && rein_plateau_observe(&b->plateau, &plateau, b->greater, b->last)) {
+        snprintf(text, sizeof text, "%s stays: the learning rate is %g from here on", b->metric, b->plateau.rate);
+        REIN_TRY(event(t, "plateau", text));
+    }
+    if (!b->stopped) return REIN_OK;
+    snprintf(text, sizeof text, "%s did not improve for %lld values (best %g in step %lld): the run ends in step %lld of %lld",
+             b->metric, (long long)b->waited, b->best, (long long)b->best_step, (long long)t->step, (long long)t->steps);
+    return event(t, "early_stop", text);
+}
+
+static rein_status no_such_metric(const rein_best *b, const rein_named *metric, int64_t n) {
+    const char **names;
+    REIN_TRY(rein_alloc(&names, n, sizeof *names));
+    for (int64_t i = 0; i < n; i++) names[i] = metric[i].name;
+    const char *near = rein_nearest_name(b->metric, names, n);
+    rein_status status = rein_fail(REIN_ERR_USAGE, "metric_for_best_model '%s' is not among this run's metrics%s%s%s", b->metric,
+                                   near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    rein_free(names);
+    return status;
+}
+
+static bool of_evaluation(const char *name) { return strncmp(name, "eval_", 5) == 0; }
+
+rein_status rein_trainer_observe(rein_trainer *t, const rein_named *metric, int64_t n) {
+    const rein_best *b = &t->best;
+    if (!b->metric || n == 0 || of_evaluation(metric[0].name) != of_evaluation(b->metric)) return REIN_OK;
+    for (int64_t i = 0; i < n; i++)
+        if (strcmp(metric[i].name, b->metric) == 0) return take(t, metric[i].value);
+    return b->observed > 0 ? REIN_OK : no_such_metric(b, metric, n); /* later on a step may lack it */
+}
+
+bool rein_trainer_done(const rein_trainer *t) { return t->step >= t->steps || t->best.stopped; }
+
 /* ---- checkpoints ---- */
 
 static rein_status write_state(const rein_trainer *t, const char *path) {
     rein_str s = {0};
-    rein_str_printf(&s, "{\"global_step\":%lld,\"max_steps\":%lld,\"updates\":%lld,\"skipped_updates\":%lld,\"num_tokens\":%lld}\n",
+    rein_str_printf(&s, "{\"global_step\":%lld,\"max_steps\":%lld,\"updates\":%lld,\"skipped_updates\":%lld,\"num_tokens\":%lld",
                     (long long)t->step, (long long)t->steps, (long long)t->updates, (long long)t->skipped,
                     (long long)t->tokens);
+    rein_best_write(&t->best, &s);
+    rein_str_puts(&s, "}\n");
     rein_status status = rein_str_check(&s);
     if (status == REIN_OK) status = rein_file_write(path, s.data, s.len);
     rein_str_deinit(&s);
@@ -140,30 +206,43 @@ static rein_status write_state(const rein_trainer *t, const char *path) {
 static rein_status write_checkpoint(rein_trainer *t, const char *dir, rein_arena *arena) {
     char *path;
     REIN_TRY(rein_model_save(t->model, dir));
-    REIN_TRY(rein_path_format(arena, &path, "%s/optimizer_m.safetensors", dir));
-    REIN_TRY(rein_params_write(t->model, t->m, path));
-    REIN_TRY(rein_path_format(arena, &path, "%s/optimizer_v.safetensors", dir));
-    REIN_TRY(rein_params_write(t->model, t->v, path));
+    REIN_TRY(rein_optim_write(t->optim, dir));
     REIN_TRY(rein_model_texts_write(&t->texts, dir));
     if (!t->args->model_name_or_path) { /* from scratch */
         REIN_TRY(rein_path_format(arena, &path, "%s/tokenizer.json", dir));
         REIN_TRY(rein_tokenizer_save(t->tokenizer, path));
     }
     REIN_TRY(rein_path_format(arena, &path, "%s/trainer_state.json", dir));
-    return write_state(t, path);
+    REIN_TRY(write_state(t, path));
+    return t->more.save ? t->more.save(t->more.user, dir) : REIN_OK;
+}
+
+rein_status rein_trainer_save(rein_trainer *t, const char *dir) {
+    rein_arena arena = {0};
+    rein_status status = write_checkpoint(t, dir, &arena);
+    rein_arena_deinit(&arena);
+    return status;
+}
+
+static rein_status note_best(rein_trainer *t) {
+    char text[160];
+    if (!rein_best_checkpoint(&t->best, t->step)) return REIN_OK;
+    snprintf(text, sizeof text, "checkpoint-%lld is the best so far: %s is %g", (long long)t->step, t->best.metric, t->best.last);
+    return event(t, "best", text);
 }
 
 rein_status rein_trainer_checkpoint(rein_trainer *t) {
     const rein_train_args *a = t->args;
-    bool due = t->step == t->steps || (a->save_steps > 0 && t->step % a->save_steps == 0);
+    bool due = rein_trainer_done(t) || (a->save_steps > 0 && t->step % a->save_steps == 0);
     if (!due) return REIN_OK;
+    REIN_TRY(note_best(t));
     rein_arena arena = {0};
     const char *dir;
     rein_status status;
     REIN_TRY_OUT(status, rein_checkpoint_begin(t->run, t->step, &dir), out);
     REIN_TRY_OUT(status, write_checkpoint(t, dir, &arena), out);
     REIN_TRY_OUT(status, rein_checkpoint_publish(t->run, t->step), out);
-    if (a->save_total_limit > 0) REIN_TRY_OUT(status, rein_checkpoint_prune(t->run, a->save_total_limit), out);
+    if (a->save_total_limit > 0) REIN_TRY_OUT(status, rein_checkpoint_prune(t->run, a->save_total_limit, t->best.checkpoint), out);
 out:
     rein_arena_deinit(&arena);
     return status;
@@ -177,26 +256,29 @@ static rein_status read_state(rein_trainer *t, const char *path) {
     REIN_TRY_OUT(status, rein_json_int(&t->updates, doc, "updates"), out);
     REIN_TRY_OUT(status, rein_json_int(&t->skipped, doc, "skipped_updates"), out);
     REIN_TRY_OUT(status, rein_json_int(&t->tokens, doc, "num_tokens"), out);
+    REIN_TRY_OUT(status, rein_best_read(&t->best, doc), out);
 out:
     json_object_put(doc);
     return status;
 }
 
-rein_status rein_trainer_restore(rein_trainer *t, const char *dir) {
+rein_status rein_trainer_load(rein_trainer *t, const char *dir) {
     rein_arena arena = {0};
     char *path;
     rein_status status;
-    REIN_TRY_OUT(status, rein_checkpoint_verify(dir, NULL), out);
     REIN_TRY_OUT(status, rein_model_restore(t->model, dir), out);
-    REIN_TRY_OUT(status, rein_path_format(&arena, &path, "%s/optimizer_m.safetensors", dir), out);
-    REIN_TRY_OUT(status, rein_params_read(t->model, t->m, path), out);
-    REIN_TRY_OUT(status, rein_path_format(&arena, &path, "%s/optimizer_v.safetensors", dir), out);
-    REIN_TRY_OUT(status, rein_params_read(t->model, t->v, path), out);
+    REIN_TRY_OUT(status, rein_optim_read(t->optim, dir), out);
     REIN_TRY_OUT(status, rein_path_format(&arena, &path, "%s/trainer_state.json", dir), out);
     REIN_TRY_OUT(status, read_state(t, path), out);
+    if (t->more.load) REIN_TRY_OUT(status, t->more.load(t->more.user, dir), out);
 out:
     rein_arena_deinit(&arena);
     return status;
+}
+
+rein_status rein_trainer_restore(rein_trainer *t, const char *dir) {
+    REIN_TRY(rein_checkpoint_verify(dir, NULL));
+    return rein_trainer_load(t, dir);
 }
 
 /* ---- the run ---- */
@@ -257,7 +339,9 @@ out:
 
 rein_status rein_trainer_open_run(rein_trainer *t, const char *kind, const char *config_yaml) {
     const char *path = t->args->output_dir;
-    rein_schedule s = schedule(t);
+    rein_schedule s;
+    rein_plateau_options plateau;
+    REIN_TRY(schedule(&s, &plateau, t));
     if (rein_schedule_check(&s) != REIN_OK) return rein_fail(REIN_ERR_USAGE, "%s", rein_error_message());
     bool old = t->args->resume_from_checkpoint && rein_rundir_exists(path);
     REIN_TRY(old ? resume(t, kind, config_yaml) : rein_rundir_create(&t->run, path, kind, config_yaml));
@@ -276,6 +360,17 @@ static rein_status note_adapter(rein_trainer *t) {
     return rein_rundir_note(t->run, "adapter.dropout", text);
 }
 
+static rein_status note_end(rein_trainer *t) {
+    const rein_best *b = &t->best;
+    char text[40];
+    if (!b->metric || !rein_trainer_done(t)) return REIN_OK;
+    if (b->observed == 0)
+        return rein_fail(REIN_ERR_USAGE, "metric_for_best_model '%s' was never measured in this run", b->metric);
+    if (!t->args->load_best_model_at_end || b->checkpoint < 0) return REIN_OK;
+    snprintf(text, sizeof text, "checkpoint-%lld", (long long)b->checkpoint);
+    return rein_rundir_note(t->run, REIN_NOTE_BEST, text);
+}
+
 rein_status rein_trainer_note(rein_trainer *t) {
     char text[64];
     snprintf(text, sizeof text, "%lld", (long long)rein_model_count(t->model));
@@ -286,6 +381,7 @@ rein_status rein_trainer_note(rein_trainer *t) {
     snprintf(text, sizeof text, "%.17g", rein_rope_base(&t->model->cfg, t->model->n_pos));
     REIN_TRY(rein_rundir_note(t->run, "model.rope_base", text));
     if (t->model->lora) REIN_TRY(note_adapter(t));
+    REIN_TRY(note_end(t));
     return rein_rundir_environment(t->run, t->dev->ops->name, t->dev->threads);
 }
 
@@ -297,16 +393,24 @@ void rein_commit_add(rein_commit *c, const char *name, const void *bytes, size_t
     rein_xxh3_hex(c->hash[c->n++].hex, bytes, len);
 }
 
+static void add_hash(rein_commit *c, const char *name, const char hex[REIN_XXH_HEX]) {
+    REIN_ASSERT(c->n < REIN_COMMIT_MAX);
+    snprintf(c->hash[c->n].name, sizeof c->hash[c->n].name, "%s", name);
+    snprintf(c->hash[c->n++].hex, REIN_XXH_HEX, "%s", hex);
+}
+
 static void add_params(rein_commit *c, const char *name, const rein_model *model, const float *flat) {
     char hex[REIN_XXH_HEX];
     rein_params_hash(model, flat, hex);
-    snprintf(c->hash[c->n].name, sizeof c->hash[c->n].name, "%s", name);
-    snprintf(c->hash[c->n++].hex, sizeof hex, "%s", hex);
+    add_hash(c, name, hex);
 }
 
 void rein_trainer_commit(const rein_trainer *t, rein_commit *c) {
     add_params(c, "grad", t->model, t->grads.flat);
     add_params(c, "weights", t->model, t->model->w);
-    add_params(c, "optimiser_m", t->model, t->m);
-    add_params(c, "optimiser_v", t->model, t->v);
+    static const char *const array[REIN_OPTIM_ARRAYS] = {"optimiser_m", "optimiser_v"};
+    for (int i = 0; i < REIN_OPTIM_ARRAYS; i++) {
+        char hex[REIN_XXH_HEX];
+        if (rein_optim_hash(t->optim, i, hex)) add_hash(c, array[i], hex);
+    }
 }

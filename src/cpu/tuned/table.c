@@ -36,6 +36,10 @@ const rein_ops REIN_ISA(rein_ops) = {
     .distribution_bwd = REIN_ISA(rein_distribution_bwd),
     .softmax_terms = REIN_ISA(rein_softmax_terms),
     .adamw = REIN_ISA(rein_adamw),
+    .adamw_8bit = REIN_ISA(rein_adamw_8bit),
+    .lion = REIN_ISA(rein_lion),
+    .sgd = REIN_ISA(rein_sgd),
+    .round_bf16 = REIN_ISA(rein_round_bf16),
     .sumsq = REIN_ISA(rein_sumsq),
     .count_diff = REIN_ISA(rein_count_diff),
 };

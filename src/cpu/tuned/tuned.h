@@ -91,6 +91,11 @@ void REIN_ISA(rein_distribution_bwd)(rein_device *dev, float *dlogits, const rei
 /* optim.c */
 void REIN_ISA(rein_adamw)(rein_device *dev, float *p, float *m, float *v, const float *grad, int64_t n,
                           rein_adamw_args a);
+void REIN_ISA(rein_adamw_8bit)(rein_device *dev, float *p, rein_state8 m, rein_state8 v, const float *grad, int64_t n,
+                               rein_adamw_args a, uint64_t key);
+void REIN_ISA(rein_lion)(rein_device *dev, float *p, float *m, const float *grad, int64_t n, rein_lion_args a);
+void REIN_ISA(rein_sgd)(rein_device *dev, float *p, float *m, const float *grad, int64_t n, rein_sgd_args a);
+void REIN_ISA(rein_round_bf16)(rein_device *dev, float *p, int64_t n, uint64_t key);
 void REIN_ISA(rein_sumsq)(rein_device *dev, double *blocks, const float *x, int64_t n);
 int64_t REIN_ISA(rein_count_diff)(rein_device *dev, const float *a, const float *b, int64_t n);
 

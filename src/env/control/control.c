@@ -1,6 +1,7 @@
 /* The control world as an environment; see control.h. */
 #include "env/control/control.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -59,6 +60,12 @@ static rein_status control_create(rein_env **out, const void *config) {
         return status;
     }
     *out = &c->env;
+    return REIN_OK;
+}
+
+/* Distance of the start, in the norm of the square that starts come from. */
+static rein_status control_difficulty(const rein_env *env, const rein_task *task, double *out) {
+    *out = fmin(1, fmax(fabs(task->number[0]), fabs(task->number[1])) / self(env)->config.radius);
     return REIN_OK;
 }
 
@@ -217,6 +224,7 @@ const rein_env_class rein_control_class = {
     .destroy = control_destroy,
     .task = rein_control_task,
     .fixed_count = control_fixed_count,
+    .difficulty = control_difficulty,
     .prompt = control_prompt,
     .demonstrate = control_demonstrate,
     .score = control_score,

@@ -29,32 +29,6 @@ typedef struct dataset {
 
 static const dataset *self(const rein_env *env) { return (const dataset *)env; }
 
-/* ---- the order of an epoch ---- */
-
-/* One of four rounds of a Feistel network on numbers of 2 * half bits. */
-static uint64_t feistel(uint64_t x, int half, uint64_t seed, uint32_t epoch) {
-    const uint64_t mask = ((uint64_t)1 << half) - 1;
-    uint64_t left = x >> half, right = x & mask;
-    for (uint32_t round = 0; round < 4; round++) {
-        uint32_t word[4];
-        rein_random4(word, seed, REIN_STREAM_SHUFFLE, epoch, (uint32_t)right, (uint32_t)(right >> 32), round);
-        uint64_t next = left ^ (((uint64_t)word[0] << 32 | word[1]) & mask);
-        left = right;
-        right = next;
-    }
-    return left << half | right;
-}
-
-int64_t rein_dataset_place(int64_t i, int64_t n, uint64_t seed, uint32_t epoch) {
-    int half = 1;
-    while (half < 31 && ((uint64_t)1 << 2 * half) < (uint64_t)n) half++;
-    uint64_t x = (uint64_t)i;
-    do
-        x = feistel(x, half, seed, epoch); /* a permutation of a larger range: walk until inside */
-    while (x >= (uint64_t)n);
-    return (int64_t)x;
-}
-
 /* ---- opening ---- */
 
 static rein_status add_row(split *s, int64_t cap, int64_t row, uint64_t key) {
@@ -72,6 +46,8 @@ static rein_status check_asks(const rein_row *row) {
     struct json_object *question;
     if (row->kind == REIN_ROW_TEXT)
         return rein_fail(REIN_ERR_FORMAT, "a row of {\"text\"} has no prompt; GRPO needs a column prompt or messages");
+    if (row->kind == REIN_ROW_PREFERENCE && !row->prompt)
+        return rein_fail(REIN_ERR_FORMAT, "a row of chosen and rejected has no prompt; GRPO needs a column prompt or messages");
     if (row->kind != REIN_ROW_MESSAGES) return REIN_OK;
     REIN_TRY(rein_messages_question(&question, row->messages));
     json_object_put(question);
@@ -150,6 +126,7 @@ static void dataset_destroy(rein_env *env) {
 static rein_status dataset_open(dataset *d, const rein_dataset_config *c) {
     REIN_TRY(check_config(c));
     REIN_TRY(rein_rewards_open(&d->rewards, c->reward_funcs, c->reward_weights, c->reward_timeout));
+    REIN_TRY(rein_rewards_bind(d->rewards, c->host));
     REIN_TRY(rein_jsonl_open(&d->train, c->train));
     REIN_TRY(add_file(d, d->train, REIN_SPLIT_TRAIN, c->eval_fraction));
     if (c->eval) {
@@ -193,7 +170,7 @@ static rein_status dataset_task(const rein_env *env, uint64_t seed, rein_split w
                          (long long)index, (long long)s->n);
     if (which == REIN_SPLIT_TRAIN) {
         at = index % s->n;
-        if (d->shuffle) at = rein_dataset_place(at, s->n, seed, (uint32_t)(index / s->n));
+        if (d->shuffle) at = rein_random_place(at, s->n, seed, (uint32_t)(index / s->n));
     }
     *out = (rein_task){.key = s->key[at], .index = index, .number = {(double)s->row[at], (double)which}};
     return REIN_OK;
@@ -203,6 +180,26 @@ static rein_status use_row(const rein_env *env, const rein_task *task, rein_stat
                            void *user) {
     const split *s = &self(env)->part[(int)task->number[1]];
     return rein_row_use(s->file, (int64_t)task->number[0], use, user);
+}
+
+/* Column "difficulty": a number from 0 to 1, or easy, medium, hard. */
+static rein_status dataset_difficulty(const rein_env *env, const rein_task *task, double *out) {
+    static const char *const words[] = {"easy", "medium", "hard"};
+    const rein_jsonl *file = self(env)->part[(int)task->number[1]].file;
+    int64_t i = (int64_t)task->number[0];
+    struct json_object *row, *x;
+    REIN_TRY(rein_jsonl_row(&row, file, i));
+    *out = -1;
+    if (json_object_object_get_ex(row, "difficulty", &x)) {
+        if (json_object_is_type(x, json_type_int) || json_object_is_type(x, json_type_double))
+            *out = json_object_get_double(x);
+        for (size_t k = 0; json_object_is_type(x, json_type_string) && k < REIN_COUNT(words); k++)
+            if (strcmp(json_object_get_string(x), words[k]) == 0) *out = (double)k / 2;
+    }
+    json_object_put(row);
+    if (*out >= 0 && *out <= 1) return REIN_OK;
+    return rein_fail(REIN_ERR_FORMAT, "%s:%lld: column \"difficulty\" is no number from 0 to 1 and not easy, medium or hard",
+                     rein_jsonl_path(file), (long long)rein_jsonl_line(file, i));
 }
 
 static rein_status put_json(rein_str *out, struct json_object *value) {
@@ -348,6 +345,7 @@ const rein_env_class rein_dataset_class = {
     .destroy = dataset_destroy,
     .task = dataset_task,
     .fixed_count = dataset_fixed_count,
+    .difficulty = dataset_difficulty,
     .messages = dataset_messages,
     .prompt = dataset_prompt,
     .score = dataset_score,

@@ -20,12 +20,9 @@ typedef struct rein_dataset_config {
     double eval_fraction;                      /* of the prompts of `train` */
     double reward_timeout;                     /* seconds a program has for a batch */
     bool shuffle_dataset;
+    const struct rein_reward_host *host; /* no option: who runs reward models; NULL: nobody */
 } rein_dataset_config;
 
 extern const rein_env_class rein_dataset_class;
-
-/** A permutation of 0 .. n-1 that is a pure function of (seed, epoch): where row `i` of the epoch lies. Costs the same
- *  for any n. */
-int64_t rein_dataset_place(int64_t i, int64_t n, uint64_t seed, uint32_t epoch);
 
 #endif
