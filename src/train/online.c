@@ -52,6 +52,9 @@ static rein_status online_step(rein_online *o, rein_commit *commit, rein_str *jo
     *commit = (rein_commit){.step = o->t.step + 1};
     rein_commit_add(commit, "rollouts", journal->data, journal->len);
     rein_commit_add(commit, "advantages", o->advantage, (size_t)o->N * sizeof *o->advantage);
+    if (rein_online_per_token(o))
+        rein_commit_add(commit, "token_advantages", o->tokens.advantage,
+                        (size_t)o->tokens.rows.offset[o->N] * sizeof *o->tokens.advantage);
     REIN_TRY(rein_online_update(o));
     rein_online_steer_beta(o);
     REIN_TRY(rein_online_sync(o));

@@ -99,6 +99,8 @@ static rein_status advantages(rein_online *o, const reward_table *table, int64_t
 
 static double *advantage_of(const rein_group_batch *b) { return b->advantage; }
 
+bool rein_online_per_token(const rein_online *o) { return rein_advantage_kl_per_token(o->opt.credit.estimator); }
+
 rein_status rein_online_credit(rein_online *o) {
     reward_table table = {0};
     int64_t *length = NULL;

@@ -87,7 +87,7 @@ typedef struct rein_online {
     rein_rollouts rollouts;
     rein_rollouts *spare;     /* (max_resamples) rounds of dynamic sampling; groups of them may be among the rollouts */
     rein_group_batch *batch;  /* (M) */
-    double *advantage;        /* (N) per completion */
+    double *advantage;        /* (N) per completion; of estimators that work on tokens, the rewards */
     rein_online_tokens tokens;
     rein_loss_row *row;       /* (N) of the pass over the step's completions that runs */
     rein_value_row *value_row; /* (N) the same; NULL without a critic */
@@ -108,6 +108,8 @@ REIN_NODISCARD rein_status rein_online_sample(rein_online *o);
 /** What the frozen models say about the answers, and the audit of one of them. */
 REIN_NODISCARD rein_status rein_online_judge(rein_online *o);
 
+/** Whether tokens of one completion may have different advantages. */
+bool rein_online_per_token(const rein_online *o);
 /** Rewards to advantages of every completion and token. */
 REIN_NODISCARD rein_status rein_online_credit(rein_online *o);
 

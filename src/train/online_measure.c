@@ -103,6 +103,16 @@ rein_status rein_online_measure(rein_online *o) {
     return REIN_OK;
 }
 
+/* Of estimators that give each token its own, the mean. */
+static double advantage_of(const rein_online *o, int64_t i) {
+    const rein_token_rows *rows = &o->tokens.rows;
+    int64_t n = rein_tokens_count(rows, i);
+    double sum = 0;
+    if (!rein_online_per_token(o)) return o->advantage[i];
+    for (int64_t t = rows->offset[i]; t < rows->offset[i + 1]; t++) sum += o->tokens.advantage[t];
+    return n > 0 ? sum / (double)n : 0;
+}
+
 rein_status rein_online_keep_completions(rein_online *o) {
     const rein_rollouts *r = &o->rollouts;
     for (int64_t p = 0; p < o->t.args->num_completions_to_print && p < r->P; p++) {
@@ -110,7 +120,7 @@ rein_status rein_online_keep_completions(rein_online *o) {
         const rein_gen_sequence *s = &r->gen.seq[i];
         rein_completion c = {.step = o->t.step, .prompt = p, .sample = s->sample, .prompt_text = r->prompt[p].data,
                              .prompt_len = r->prompt[p].len, .text = r->text[i].data ? r->text[i].data : "",
-                             .text_len = r->text[i].len, .reward = r->score[i].total, .advantage = o->advantage[i],
+                             .text_len = r->text[i].len, .reward = r->score[i].total, .advantage = advantage_of(o, i),
                              .finish = rein_finish_name(s->finish), .part = r->score[i].component,
                              .n_part = r->score[i].n_component};
         REIN_TRY(rein_rundir_completion(o->t.run, &c));
