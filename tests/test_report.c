@@ -13,6 +13,7 @@
 #include "report/html.h"
 #include "report/report.h"
 #include "report/trajectory.h"
+#include "rl/stats.h"
 
 static char root[] = "/tmp/rein-test-report-XXXXXX";
 static char pipeline[512], first_out[512], second_out[512];
@@ -213,6 +214,29 @@ static void test_page_is_self_contained(void **state) {
     rein_str_deinit(&s);
 }
 
+/* The row of a metric in the table of halves says what the store's series says. */
+static void test_trend_is_the_store(void **state) {
+    (void)state;
+    rein_str page = {0}, row = {0};
+    rein_arena arena = {0};
+    rein_rundir *run;
+    rein_series s;
+    OK(rein_rundir_open(&run, in_dir(pipeline, "grpo"), false));
+    OK(rein_read_series(run, &arena, "reward", &s));
+    const rein_trend t = rein_stats_trend(s.step, s.value, s.n);
+    read_file(&page, first_out, "report.html");
+    rein_str_printf(&row,
+                    "<tr><td>reward</td><td class=\"n\">150</td><td class=\"n\">%.4g</td><td class=\"n\">%.4g</td>"
+                    "<td class=\"n\">%.4g</td><td class=\"n\">%.4g</td><td class=\"n\">%.4g</td><td>",
+                    t.first, t.second, t.second - t.first, 100 * (t.second - t.first) / t.first, 100 * t.slope);
+    assert_non_null(strstr(page.data, row.data));
+    assert_non_null(strstr(page.data, "<td>rises</td><td>if the reward does not rise with it: raise beta</td>"));
+    rein_rundir_close(run);
+    rein_str_deinit(&page);
+    rein_str_deinit(&row);
+    rein_arena_deinit(&arena);
+}
+
 static void test_other_store_other_page(void **state) {
     (void)state;
     rein_str a = {0}, b = {0};
@@ -350,6 +374,7 @@ int main(void) {
         cmocka_unit_test(test_same_store_same_bytes),
         cmocka_unit_test(test_images_are_images),
         cmocka_unit_test(test_page_is_self_contained),
+        cmocka_unit_test(test_trend_is_the_store),
         cmocka_unit_test(test_other_store_other_page),
         cmocka_unit_test(test_no_run_is_refused),
         cmocka_unit_test(test_summary_by_hand),

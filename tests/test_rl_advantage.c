@@ -419,6 +419,9 @@ static void test_cases(void **state) {
     assert_int_equal(run_case(&out, "{\"name\":\"x\",\"options\":{\"advantage_estimator\":\"gae\"},\"G\":1,"
                                     "\"rewards_per_func\":[[9]]}"),
                      REIN_ERR_FORMAT);
+    assert_int_equal(run_case(&out, "{\"name\":\"x\",\"options\":{\"advantage_estimator\":\"opo\"},\"G\":2,"
+                                    "\"rewards_per_func\":[[9],[1]]}"),
+                     REIN_ERR_FORMAT);
     assert_int_equal(run_case(&out, "{\"name\":\"x\",\"options\":{\"reward_clip_range\":[1]},\"G\":2,"
                                     "\"rewards_per_func\":[[9],[1]]}"),
                      REIN_ERR_FORMAT);

@@ -1,8 +1,8 @@
 /* The canonical pairwise sum, moments, bootstrap, paired difference, Wilson interval. */
 #include "golden_json.h"
 
-#include "rl/stats.h"
 #include "base/sum.h"
+#include "rl/stats.h"
 
 static double noise(int64_t i) { return sin(12.9898 * (double)i) * 1e3; }
 
@@ -105,10 +105,28 @@ static void test_wilson(void **state) {
     assert_int_equal(rein_stats_wilson(&w, 3, 2), REIN_ERR_ARG);
 }
 
+static void test_trend(void **state) {
+    (void)state;
+    static const int64_t step[] = {1, 2, 3, 4, 5, 6, 7};
+    static const double x[] = {1, 2, 3, 4, 5, 9}, line[] = {7, 5, 3, 1, -1, -3, -5}, hole[] = {1, NAN, 3, NAN, 5};
+    rein_trend t = rein_stats_trend(step, x, 6);
+    assert_true(t.n == 6 && t.first == 2 && t.second == 6);
+    golden_near(t.slope, 25 / 17.5, 1e-15, "slope", "1 2 3 4 5 9");
+    t = rein_stats_trend(step, line, 7); /* the middle one belongs to the second half */
+    assert_true(t.first == 5 && t.second == -2);
+    golden_near(t.slope, -2, 1e-15, "slope", "a line");
+    t = rein_stats_trend(step, hole, 5);
+    assert_true(t.n == 3 && t.first == 1 && t.second == 4);
+    golden_near(t.slope, 1, 1e-15, "slope", "a line with holes");
+    t = rein_stats_trend(step, hole, 2);
+    assert_true(t.n == 1 && isnan(t.first) && isnan(t.second) && isnan(t.slope));
+    assert_true(isnan(rein_stats_trend((const int64_t[]){3, 3}, line, 2).slope));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pairwise), cmocka_unit_test(test_moments), cmocka_unit_test(test_bootstrap),
-        cmocka_unit_test(test_paired),   cmocka_unit_test(test_wilson),
+        cmocka_unit_test(test_paired),   cmocka_unit_test(test_wilson),  cmocka_unit_test(test_trend),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

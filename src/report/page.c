@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "report/figures.h"
 #include "report/html.h"
+#include "rl/stats.h"
 
 /* ---- figures and tables ---- */
 
@@ -198,6 +199,69 @@ static rein_status put_evals(rein_page *page) {
 
 /* ---- learning ---- */
 
+/* What a metric's rise, fall or standstill is a reason to look at; NULL: nothing. */
+static const struct advice {
+    const char *metric, *rises, *falls, *stands;
+} advice[] = {
+    {"reward", NULL, "lower learning_rate, or hold the policy to the reference (beta)",
+     "see groups without spread and the reward's parts; then learning_rate"},
+    {"success_rate", NULL, "as for the reward", "if the reward rises: it pays for something else"},
+    {"frac_reward_zero_std", "fewer groups teach: other tasks (curriculum), more samples a prompt", NULL, NULL},
+    {"kl", "if the reward does not rise with it: raise beta", NULL, NULL},
+    {"entropy", NULL, "if the reward stands: raise temperature or entropy_coef", NULL},
+    {"completions/mean_length", "see how many are truncated", NULL, NULL},
+    {"loss/value_avg", "lower the learning rate of the value function", NULL, NULL},
+    {"eval_loss", "training overfits: stop earlier", NULL, NULL},
+};
+
+static const double standstill = 0.05; /* of the first half's mean */
+
+static void put_number(rein_str *s, double x) {
+    if (isfinite(x))
+        rein_str_printf(s, "<td class=\"n\">%.4g</td>", x);
+    else
+        rein_html_cell(s, "\xe2\x80\x93");
+}
+
+static void put_trend(rein_str *s, const struct advice *a, rein_trend t) {
+    const double change = t.second - t.first;
+    const bool stands = !(fabs(change) > standstill * fabs(t.first));
+    const char *text = stands ? a->stands : change > 0 ? a->rises : a->falls;
+    rein_str_puts(s, "<tr>");
+    rein_html_cell(s, a->metric);
+    rein_html_cell_int(s, t.n);
+    put_number(s, t.first);
+    put_number(s, t.second);
+    put_number(s, change);
+    put_number(s, 100 * change / fabs(t.first));
+    put_number(s, 100 * t.slope);
+    rein_html_cell(s, stands ? "stands" : change > 0 ? "rises" : "falls");
+    rein_html_cell(s, text ? text : "\xe2\x80\x93");
+    rein_str_puts(s, "</tr>\n");
+}
+
+/* The metrics that have two values or more, by halves of the run. */
+static rein_status put_trends(rein_page *page, const rein_source *source) {
+    static const char *const head[] = {
+        "metric", "steps", "first half", "second half", "change", "%", "slope per 100 steps", "it", "look at", NULL};
+    bool any = false;
+    for (size_t i = 0; i < REIN_COUNT(advice); i++) {
+        rein_series series;
+        REIN_TRY(rein_read_series(source->run, &page->arena, advice[i].metric, &series));
+        const rein_trend t = rein_stats_trend(series.step, series.value, series.n);
+        if (t.n < 2) continue;
+        if (!any) {
+            put_caption(page, "Means over the halves of the run, and the slope of the least-squares line. A change of "
+                              "less than 5 % counts as a standstill. What to look at is a hint, no finding.");
+            rein_html_table(&page->html, head);
+        }
+        any = true;
+        put_trend(&page->html, &advice[i], t);
+    }
+    if (any) end_table(page);
+    return REIN_OK;
+}
+
 static rein_status put_learning(rein_page *page) {
     bool any = false;
     for (int64_t k = 0; k < page->n; k++) {
@@ -213,6 +277,7 @@ static rein_status put_learning(rein_page *page) {
         REIN_TRY(rein_path_format(&page->arena, &name, "%s-components", page->source[k].name));
         REIN_TRY(rein_figure_components(&figure, &page->arena, page->source[k].run, name));
         REIN_TRY(put_figure(page, &figure));
+        REIN_TRY(put_trends(page, &page->source[k]));
     }
     return REIN_OK;
 }

@@ -25,12 +25,12 @@ static const rein_option rows[] = {
 
 enum { TABLES = 3 };
 
-/* The table that has the option; the first, which will refuse it, if none has. */
+/* The table that has the option; the losses', which will refuse it, if none has. */
 static rein_options *table_of(rein_options table[TABLES], const char *name) {
-    for (int t = 1; t < TABLES; t++)
+    for (int t = 0; t < TABLES; t++)
         for (int64_t i = 0; i < table[t].n_rows; i++)
             if (strcmp(table[t].rows[i].name, name) == 0) return &table[t];
-    return &table[0];
+    return &table[1];
 }
 
 static rein_status set_options(rein_options table[TABLES], struct json_object *given) {
@@ -383,8 +383,8 @@ static rein_status run_advantages(rein_rl_case *c, rein_arena *arena, struct jso
     REIN_TRY(read_clip_range(&a->options, arena, obj));
     if (rein_json_has(obj, "completion_mask"))
         REIN_TRY(read_tokens(&tokens, a, arena, obj));
-    else if (a->options.estimator >= REIN_ADVANTAGE_RFPP)
-        return rein_fail(REIN_ERR_FORMAT, "the estimator has numbers per token and 'completion_mask' is missing");
+    else if (a->options.estimator >= REIN_ADVANTAGE_RFPP || a->options.estimator == REIN_ADVANTAGE_OPO)
+        return rein_fail(REIN_ERR_FORMAT, "the estimator looks at tokens and 'completion_mask' is missing");
     REIN_TRY(rein_arena_alloc(arena, &c->advantage, sizeof(double) * (size_t)(a->N + 1)));
     REIN_TRY(rein_arena_alloc(arena, &c->func, sizeof *c->func * (size_t)(a->n_func + 1)));
     REIN_TRY(rein_advantages(c->advantage, &c->stats, c->func, a));

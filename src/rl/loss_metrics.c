@@ -86,7 +86,7 @@ int rein_loss_metrics_list(rein_loss_metric out[REIN_LOSS_METRICS_MAX], const re
     put(out, &n, own & REIN_METRIC_PHI, "vespo/phi_seq_mean", m->weight_mean);
     put(out, &n, own & REIN_METRIC_CLIPFRAC, "actor/pg_clipfrac", m->region_mean);
     put(out, &n, own & REIN_METRIC_LOWER, "actor/pg_clipfrac_lower", m->lower_mean);
-    put(out, &n, own & REIN_METRIC_PPO_KL, "actor/ppo_kl", -m->log_ratio_mean);
+    put(out, &n, own & REIN_METRIC_PPO_KL, "actor/ppo_kl", 0 - m->log_ratio_mean);
     put(out, &n, weighted, "sampling/importance_sampling_ratio/min", m->is_min);
     put(out, &n, weighted, "sampling/importance_sampling_ratio/mean", m->is_mean);
     put(out, &n, weighted, "sampling/importance_sampling_ratio/max", m->is_max);

@@ -98,3 +98,29 @@ rein_status rein_stats_wilson(rein_interval *out, int64_t successes, int64_t n) 
     *out = (rein_interval){successes == 0 ? 0 : centre - half, successes == n ? 1 : centre + half};
     return REIN_OK;
 }
+
+/* Least-squares slope over the values that are present, about their means. */
+static double slope_of(const int64_t *step, const double *x, int64_t n, double mean_step, double mean) {
+    rein_pairwise both = {0}, squares = {0};
+    for (int64_t i = 0; i < n; i++) {
+        double d = isnan(x[i]) ? 0 : (double)step[i] - mean_step;
+        rein_pairwise_add(&both, isnan(x[i]) ? 0 : d * (x[i] - mean));
+        rein_pairwise_add(&squares, d * d);
+    }
+    double spread = rein_pairwise_total(&squares);
+    return spread > 0 ? rein_pairwise_total(&both) / spread : NAN;
+}
+
+rein_trend rein_stats_trend(const int64_t *step, const double *x, int64_t n) {
+    const rein_moments all = rein_stats_moments(x, n, 1);
+    rein_trend t = {all.n, NAN, NAN, NAN};
+    rein_pairwise steps = {0};
+    int64_t cut = 0; /* where the second half begins */
+    for (int64_t seen = 0; cut < n && seen < all.n / 2; cut++) seen += !isnan(x[cut]);
+    for (int64_t i = 0; i < n; i++) rein_pairwise_add(&steps, isnan(x[i]) ? 0 : (double)step[i]);
+    if (all.n < 2) return t;
+    t.first = rein_stats_moments(x, cut, 1).mean;
+    t.second = rein_stats_moments(x + cut, n - cut, 1).mean;
+    t.slope = slope_of(step, x, n, rein_pairwise_total(&steps) / (double)all.n, all.mean);
+    return t;
+}

@@ -57,4 +57,14 @@ REIN_NODISCARD rein_status rein_stats_paired(rein_paired *out, const double *a, 
  */
 REIN_NODISCARD rein_status rein_stats_wilson(rein_interval *out, int64_t successes, int64_t n);
 
+/** How a series moved. NaN where there are too few values: two for the halves, two different steps for the slope. */
+typedef struct rein_trend {
+    int64_t n;            /* values present */
+    double first, second; /* means of the first n / 2 values (rounded down) and of the others */
+    double slope;         /* least squares, per step */
+} rein_trend;
+
+/** Trend of x (n) at ascending steps; NaNs are missing values and skipped. */
+rein_trend rein_stats_trend(const int64_t *step, const double *x, int64_t n);
+
 #endif
