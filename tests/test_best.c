@@ -108,6 +108,7 @@ static void metric_is_needed(void **state) {
     rein_best b;
     FAILS_WITH(REIN_ERR_USAGE, rein_best_init(&b, &(rein_train_args){.early_stopping_patience = 1}));
     FAILS_WITH(REIN_ERR_USAGE, rein_best_init(&b, &(rein_train_args){.load_best_model_at_end = true}));
+    FAILS_WITH(REIN_ERR_USAGE, rein_best_init(&b, &(rein_train_args){.greater_is_better = REIN_GREATER_TRUE}));
     FAILS_WITH(REIN_ERR_USAGE,
                rein_best_init(&b, &(rein_train_args){.lr_scheduler_type = REIN_SCHEDULE_REDUCE_LR_ON_PLATEAU}));
     FAILS_WITH(REIN_ERR_USAGE, rein_best_init(&b, &(rein_train_args){.metric_for_best_model = "loss",

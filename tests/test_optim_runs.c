@@ -138,6 +138,29 @@ static void patience_ends_a_run(void **state) {
     same_files(&whole, &killed, files);
 }
 
+/* A policy's reward as the metric; what it decided is a part of the checkpoint. */
+static void a_policy_goes_by_its_reward(void **state) {
+    (void)state;
+    static const char *const files[] = {"checkpoint-4/model.safetensors", "checkpoint-4/trainer_state.json", NULL};
+    job whole = {.shop = &shop,
+                 .grpo = true,
+                 .name = "policy",
+                 .extra = {"optim=lion", "metric_for_best_model=reward", "early_stopping_patience=3",
+                           "early_stopping_threshold=1000", "lr_scheduler_type=reduce_lr_on_plateau",
+                           "lr_scheduler_kwargs={\"patience\":0,\"threshold\":1000}", "save_steps=1"}};
+    job killed = whole;
+    killed.name = "policy-killed";
+    OK(job_run(&whole));
+    assert_true(is_there(&whole, "checkpoint-4") && !is_there(&whole, "checkpoint-5"));
+    assert_true(metric(&whole, "learning_rate", 4) < 2e-4 && metric(&whole, "learning_rate", 2) == 0.01);
+    killed.die_at = 3;
+    assert_int_equal(job_wait(job_spawn(&killed)), -1);
+    killed.die_at = 0;
+    killed.resume = true;
+    OK(job_run(&killed));
+    same_files(&whole, &killed, files);
+}
+
 static void the_best_checkpoint_stays(void **state) {
     (void)state;
     /* The rate grows until the loss does: the best checkpoint is an early one. */
@@ -179,6 +202,7 @@ static void wrong_options(void **state) {
                                        "warmup_steps=2", NULL};
     static const char *const kwargs[] = {"lr_scheduler_kwargs={\"power\":2}", NULL};
     static const char *const nesterov[] = {"optim=sgd", "nesterov=true", NULL};
+    static const char *const momentum[] = {"momentum=0.9", NULL};
     static const char *const unknown[] = {"metric_for_best_model=gradnorm", NULL};
     static const char *const never[] = {"metric_for_best_model=eval_loss", NULL};
     fails("wrong1", plateau, "metric_for_best_model");
@@ -187,6 +211,7 @@ static void wrong_options(void **state) {
     fails("wrong4", nesterov, "momentum");
     fails("wrong5", unknown, "did you mean 'grad_norm'");
     fails("wrong6", never, "never measured");
+    fails("wrong7", momentum, "only optim sgd");
 }
 
 int main(int argc, char **argv) {
@@ -199,6 +224,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(patience_ends_a_run),
         cmocka_unit_test(the_best_checkpoint_stays),
         cmocka_unit_test(wrong_options),
+        cmocka_unit_test(a_policy_goes_by_its_reward),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -12,7 +12,7 @@
 #include "optim/optim.h"
 #include "tensor/state8.h"
 
-enum { TENSORS = 4, MOST = 2400 };
+enum { TENSORS = 5, MOST = 2400 };
 
 typedef struct net {
     rein_param param[TENSORS];
@@ -142,6 +142,7 @@ static void quadratic_net(net *m) {
     add(m, "model.layers.0.mlp.up_proj.weight", REIN_PARAM_MATRIX, 70, 12);
     add(m, "model.layers.0.mlp.down_proj.weight", REIN_PARAM_MATRIX, 12, 70);
     add(m, "model.norm.weight", REIN_PARAM_NORM, 1, 300);
+    add(m, "value_head.out.weight", REIN_PARAM_MATRIX, 1, 12);
 }
 
 static double distance(const net *m) {
@@ -254,7 +255,7 @@ static int64_t tensors_in(const char *dir, const char *file) {
 /* Tensors in the two files: Muon has no second moment of hidden matrices, SGD without momentum has nothing. */
 static void state_is_what_a_rule_needs(void **state) {
     (void)state;
-    static const int64_t want[][2] = {{4, 4}, {8, 8}, {0, 0}, {4, 0}, {4, 0}, {4, 2}, {4, 4}};
+    static const int64_t want[][2] = {{5, 5}, {10, 10}, {0, 0}, {5, 0}, {5, 0}, {5, 3}, {5, 5}};
     static net m;
     rein_device *dev;
     OK(rein_device_open_cpu(&dev, NULL, 1));
@@ -321,6 +322,34 @@ static void decay_is_on_matrices_only(void **state) {
         for (int64_t k = 0; k < 4; k++)
             golden_near(m.w[m.param[k].offset], k < 3 ? 0.95 : 1, 1e-6, "weight", m.param[k].name);
         rein_optim_destroy(m.optim);
+    }
+    rein_device_close(dev);
+}
+
+/* A gradient times 2^k with a scale of 2^-k is the same gradient, bit for bit; k differs from step to step. */
+static void the_clip_coefficient_scales_the_gradient(void **state) {
+    (void)state;
+    static net plain, scaled;
+    rein_device *dev;
+    OK(rein_device_open_cpu(&dev, NULL, 1));
+    for (size_t i = 0; i < REIN_COUNT(settings); i++) {
+        rein_optim_options opt = setting(i);
+        quadratic_net(&plain);
+        scaled = plain;
+        begin(&plain, dev, &opt);
+        begin(&scaled, dev, &opt);
+        for (int64_t step = 1; step <= 4; step++) {
+            float factor = step % 2 ? 8 : 0.25f;
+            for (int64_t k = 0; k < plain.n; k++) {
+                plain.grad[k] = target(k + step * MOST);
+                scaled.grad[k] = plain.grad[k] * factor;
+            }
+            rein_optim_step(plain.optim, plain.w, plain.grad, (rein_optim_step_args){step, 0.01, 1});
+            rein_optim_step(scaled.optim, scaled.w, scaled.grad, (rein_optim_step_args){step, 0.01, 1 / factor});
+        }
+        assert_memory_equal(plain.w, scaled.w, sizeof plain.w);
+        rein_optim_destroy(plain.optim);
+        rein_optim_destroy(scaled.optim);
     }
     rein_device_close(dev);
 }
@@ -418,6 +447,7 @@ int main(void) {
         cmocka_unit_test(state_is_what_a_rule_needs),
         cmocka_unit_test(other_files_are_refused),
         cmocka_unit_test(decay_is_on_matrices_only),
+        cmocka_unit_test(the_clip_coefficient_scales_the_gradient),
         cmocka_unit_test(codes_stand_for_themselves),
         cmocka_unit_test(rounding_keeps_the_mean),
         cmocka_unit_test(small_changes_are_not_lost),

@@ -28,6 +28,7 @@ typedef struct group {
 static const group groups[] = {
     {REIN_PARAM_MATRIX, "embed_tokens", true, false},
     {REIN_PARAM_MATRIX, "lm_head", true, false},
+    {REIN_PARAM_MATRIX, "value_head", true, false},
     {REIN_PARAM_MATRIX, "", true, true},
     {REIN_PARAM_NORM, "", false, false},
     {REIN_PARAM_BIAS, "", false, false},
@@ -48,6 +49,9 @@ rein_status rein_optim_check(const rein_optim_options *opt) {
     if (!is_beta(opt->momentum) || !is_beta(opt->muon_momentum))
         return rein_fail(REIN_ERR_ARG, "momentum is %g and muon_momentum is %g: both must be in [0, 1)", opt->momentum,
                          opt->muon_momentum);
+    if (opt->momentum > 0 && opt->optim != REIN_OPTIM_SGD)
+        return rein_fail(REIN_ERR_ARG, "momentum is %g, which only optim sgd reads; muon has muon_momentum",
+                         opt->momentum);
     if (opt->nesterov && opt->momentum == 0) return rein_fail(REIN_ERR_ARG, "nesterov needs a momentum, which is 0");
     if (opt->ns_steps < 1 || opt->ns_steps > 100)
         return rein_fail(REIN_ERR_ARG, "ns_steps is %lld: it must be in 1 .. 100", (long long)opt->ns_steps);

@@ -34,7 +34,7 @@ typedef struct rein_optim_options {
 } rein_optim_options;
 
 /** REIN_ERR_ARG with name and value for what cannot be used: betas and momenta in [0, 1), epsilon > 0, weight_decay >=
- * 0, ns_steps in 1 .. 100, all finite; nesterov needs a momentum. */
+ * 0, ns_steps in 1 .. 100, all finite; nesterov needs a momentum, and a momentum SGD. */
 REIN_NODISCARD rein_status rein_optim_check(const rein_optim_options *opt);
 
 typedef struct rein_optim rein_optim;

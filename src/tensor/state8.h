@@ -30,11 +30,12 @@ static inline float rein_state8_value(uint32_t code, uint32_t base) {
 
 /** Code of x >= 0, at most `top`; random < 2^20 decides between the two neighbours, so that the mean is x. */
 static inline uint32_t rein_state8_round(float x, uint32_t base, uint32_t top, uint32_t random) {
-    float least = rein_float_of(base + (1u << REIN_STATE8_SHIFT));
-    uint32_t small = (float)random * 0x1p-20f * least < x;
-    uint32_t code = (rein_bits_of(x) - base + random) >> REIN_STATE8_SHIFT;
+    uint32_t bits = rein_bits_of(x), least = base + (1u << REIN_STATE8_SHIFT); /* of numbers >= 0 are in their order */
+    uint32_t small = rein_bits_of((float)(int32_t)random * 0x1p-20f * rein_float_of(least)) < bits;
+    uint32_t code = (bits - base + random) >> REIN_STATE8_SHIFT;
     code = code < top ? code : top;
-    return x < least ? small : code;
+    uint32_t low = 0u - (bits < least);
+    return (low & small) | (~low & code); /* not ?:, which compiles to branches */
 }
 
 static inline uint8_t rein_state8_signed(float x, uint32_t random) {
@@ -45,7 +46,7 @@ static inline uint8_t rein_state8_signed(float x, uint32_t random) {
 
 static inline uint8_t rein_state8_positive(float x, uint32_t random) {
     uint32_t code = rein_state8_round(x, REIN_STATE8_POSITIVE, 255, random);
-    return (uint8_t)(code > 0 ? code : x > 0);
+    return (uint8_t)(code + ((code == 0) & (rein_bits_of(x) > 0)));
 }
 
 static inline float rein_state8_of_signed(uint8_t code) {

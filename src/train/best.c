@@ -13,10 +13,12 @@ static bool ends_with(const char *text, const char *end) {
 }
 
 rein_status rein_best_init(rein_best *b, const rein_train_args *a) {
-    const char *needs = a->early_stopping_patience > 0                               ? "early_stopping_patience"
-                        : a->load_best_model_at_end                                  ? "load_best_model_at_end"
-                        : a->lr_scheduler_type == REIN_SCHEDULE_REDUCE_LR_ON_PLATEAU ? "reduce_lr_on_plateau"
-                                                                                     : NULL;
+    bool plateau = a->lr_scheduler_type == REIN_SCHEDULE_REDUCE_LR_ON_PLATEAU;
+    const char *needs = a->early_stopping_patience > 0              ? "early_stopping_patience"
+                        : a->load_best_model_at_end                 ? "load_best_model_at_end"
+                        : a->greater_is_better != REIN_GREATER_AUTO ? "greater_is_better"
+                        : plateau                                   ? "reduce_lr_on_plateau"
+                                                                    : NULL;
     if (needs && !a->metric_for_best_model)
         return rein_fail(REIN_ERR_USAGE, "%s needs --metric_for_best_model, the metric to go by", needs);
     if (a->early_stopping_threshold > 0 && a->early_stopping_patience == 0)
