@@ -1,6 +1,6 @@
 /*
- * What every online run must keep, whatever its options: its result depends neither on threads, kernels nor splits; a step
- * replays from a checkpoint; a killed and resumed run is the uninterrupted one.
+ * What every online run must keep, whatever its options: its result depends neither on threads, kernels nor splits; a
+ * step replays from a checkpoint; a killed and resumed run is the uninterrupted one.
  */
 #ifndef REIN_ONLINE_JOBS_H
 #define REIN_ONLINE_JOBS_H

@@ -1,6 +1,7 @@
 /*
- * The promises of online runs, for what the options of grpo, rloo and ppo add to the plain loop: results depend neither on
- * threads, kernels nor splits; a killed and resumed run is the uninterrupted one; a step replays from its checkpoint.
+ * The promises of online runs, for what the options of grpo, rloo and ppo add to the plain loop: results depend neither
+ * on threads, kernels nor splits; a killed and resumed run is the uninterrupted one; a step replays from its
+ * checkpoint.
  */
 #include <math.h>
 
@@ -30,7 +31,8 @@ static void leave_one_out(void **state) {
 
 static void mini_batches(void **state) {
     (void)state;
-    keeps_its_promises(&shop, (job){.name = "mini", .extra = {"num_mini_batches=2", "num_iterations=2", "target_kl=0.05"}});
+    keeps_its_promises(&shop,
+                       (job){.name = "mini", .extra = {"num_mini_batches=2", "num_iterations=2", "target_kl=0.05"}});
 }
 
 static void moving_reference(void **state) {
@@ -84,7 +86,8 @@ static void schedules(void **state) {
 
 static void penalties(void **state) {
     (void)state;
-    keeps_its_promises(&shop, (job){.name = "penalties",
+    keeps_its_promises(&shop,
+                       (job){.name = "penalties",
                              .extra = {"missing_eos_penalty=1", "soft_overlong_cache=4", "reward_clip_range=-0.5,0.6",
                                        "advantage_estimator=reinforce_plus_plus", "gamma=0.9"}});
 }
@@ -92,14 +95,17 @@ static void penalties(void **state) {
 static void chosen_tokens(void **state) {
     (void)state;
     keeps_its_promises(&shop, (job){.name = "quantile", .extra = {"top_entropy_quantile=0.4", "num_iterations=2"}});
-    keeps_its_promises(&shop, (job){.name = "clip_cov", .extra = {"loss_type=clip_cov", "clip_cov_ratio=0.1", "clip_cov_lb=0",
-                                                           "num_iterations=2"}});
+    keeps_its_promises(
+        &shop, (job){.name = "clip_cov",
+                     .extra = {"loss_type=clip_cov", "clip_cov_ratio=0.1", "clip_cov_lb=0", "num_iterations=2"}});
 }
 
 static void curricula(void **state) {
     (void)state;
-    keeps_its_promises(&shop, (job){.name = "ued", .extra = {"curriculum=ued", "curriculum_tasks=6", "curriculum_by=reward"}});
-    keeps_its_promises(&shop, (job){.name = "mix", .extra = {"curriculum=mix", "curriculum_tasks=9", "curriculum_mix_epochs=2"}});
+    keeps_its_promises(&shop,
+                       (job){.name = "ued", .extra = {"curriculum=ued", "curriculum_tasks=6", "curriculum_by=reward"}});
+    keeps_its_promises(
+        &shop, (job){.name = "mix", .extra = {"curriculum=mix", "curriculum_tasks=9", "curriculum_mix_epochs=2"}});
     job j = {.name = "radius", .extra = {"curriculum=radius", "curriculum_radius=0.3", "curriculum_steps=4"}};
     keeps_its_promises(&shop, j);
     j.shop = &shop;
@@ -112,7 +118,9 @@ static void curricula(void **state) {
 static void a_cap_refuses_updates(void **state) {
     (void)state;
     job free_run = {.shop = &shop, .grpo = true, .name = "free", .extra = {"beta=1e-9", "ref_model=init"}};
-    job j = {.shop = &shop, .grpo = true, .name = "capped",
+    job j = {.shop = &shop,
+             .grpo = true,
+             .name = "capped",
              .extra = {"beta=1e-9", "ref_model=init", "kl_cap=1e-12", "max_kl_refusals=3"}};
     OK(job_run(&free_run));
     FAILS_WITH(REIN_ERR_NUMERIC, job_run(&j));
@@ -120,7 +128,7 @@ static void a_cap_refuses_updates(void **state) {
     assert_true(metric(&j, "kl_refusals", 1) == 0);
     assert_true(metric(&j, "kl_refusals", 2) == 1 && metric(&j, "updates", 2) == 0);
     assert_true(metric(&j, "kl_refusals", 3) == 2);
-    assert_true(isnan(metric(&j, "kl_refusals", 4)));                     /* the third refusal in a row ended the run */
+    assert_true(isnan(metric(&j, "kl_refusals", 4))); /* the third refusal in a row ended the run */
     assert_true(metric(&j, "reward", 2) == metric(&free_run, "reward", 2)); /* the first update was applied */
 }
 
@@ -146,8 +154,11 @@ static void options_that_do_not_fit_are_refused(void **state) {
         {REIN_ONLINE_GRPO, {"loss_type=cispo"}, "epsilon_high"},
         {REIN_ONLINE_GRPO, {"loss_type=reinforce", "epsilon=0.1"}, "no clip range"},
         {REIN_ONLINE_GRPO, {"beta=linear:0.1:0.2", "ref_model=init", "kl_ctrl=adaptive"}, "one number"},
-        {REIN_ONLINE_GRPO, {"beta=0.1", "ref_model=init", "kl_in_reward=true", "kl_estimator=full"}, "kl_in_reward false"},
+        {REIN_ONLINE_GRPO,
+         {"beta=0.1", "ref_model=init", "kl_in_reward=true", "kl_estimator=full"},
+         "kl_in_reward false"},
         {REIN_ONLINE_GRPO, {"max_kl_refusals=1"}, "kl_cap"},
+        {REIN_ONLINE_RLOO, {"kl_ctrl=adaptive", "kl_ctrl_horizon=10"}, "12 answers already"},
         {REIN_ONLINE_RLOO, {"beta=0", "kl_ctrl=band"}, "no KL term"},
         {REIN_ONLINE_GRPO, {"curriculum=ued", "dynamic_sampling=true"}, "give one of them"},
         {REIN_ONLINE_GRPO, {"curriculum_epsilon=0.2"}, "curriculum is not"},

@@ -20,8 +20,9 @@ static int tear_down(void **state) {
 
 static void entropy_bonus(void **state) {
     (void)state;
-    job j = {.name = "entropy",
-             .extra = {"use_adaptive_entropy=true", "entropy_coef=0.01", "entropy_target=100", "entropy_coef_delta=0.01"}};
+    job j = {
+        .name = "entropy",
+        .extra = {"use_adaptive_entropy=true", "entropy_coef=0.01", "entropy_target=100", "entropy_coef_delta=0.01"}};
     keeps_its_promises(&shop, j);
     j.shop = &shop;
     assert_true(metric(&j, "entropy_coef", 1) == 0); /* not in force before the first entropy is known */
@@ -42,7 +43,8 @@ static void exact_kl(void **state) {
 
 static void ppo_with_a_shared_critic(void **state) {
     (void)state;
-    job j = {.name = "ppo_shared", .kind = REIN_ONLINE_PPO,
+    job j = {.name = "ppo_shared",
+             .kind = REIN_ONLINE_PPO,
              .extra = {"num_generations=2", "num_mini_batches=2", "num_ppo_epochs=2", "whiten_rewards=true",
                        "normalize_returns=true"}};
     keeps_its_promises(&shop, j);
@@ -55,7 +57,8 @@ static void ppo_with_a_shared_critic(void **state) {
 
 static void ppo_with_a_critic_of_its_own(void **state) {
     (void)state;
-    job j = {.name = "ppo_own", .kind = REIN_ONLINE_PPO,
+    job j = {.name = "ppo_own",
+             .kind = REIN_ONLINE_PPO,
              .extra = {"critic=separate", "critic_learning_rate=0.02", "value_head=mlp", "num_ppo_epochs=2",
                        "critic_warmup_steps=1"}};
     keeps_its_promises(&shop, j);
@@ -66,7 +69,10 @@ static void ppo_with_a_critic_of_its_own(void **state) {
 
 static void the_policy_waits_for_a_shared_critic(void **state) {
     (void)state;
-    job j = {.shop = &shop, .grpo = true, .name = "ppo_wait", .kind = REIN_ONLINE_PPO,
+    job j = {.shop = &shop,
+             .grpo = true,
+             .name = "ppo_wait",
+             .kind = REIN_ONLINE_PPO,
              .extra = {"critic_warmup_steps=2", "num_ppo_epochs=2"}};
     OK(job_run(&j));
     assert_true(metric(&j, "approx_kl", 2) == 0); /* the head alone has moved */

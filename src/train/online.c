@@ -136,11 +136,14 @@ static rein_status open_env(rein_env **env, const rein_train_args *a) {
         return rein_fail(REIN_ERR_USAGE, "env '%s' and dataset_name '%s': give one of them", a->env, a->dataset_name);
     if (a->env && (a->reward_funcs || a->reward_weights))
         return rein_fail(REIN_ERR_USAGE,
-                         "reward_funcs and reward_weights belong to dataset_name; env '%s' has its own rewards", a->env);
+                         "reward_funcs and reward_weights belong to dataset_name; env '%s' has its own rewards",
+                         a->env);
     if (a->env) return rein_env_open(env, a->env);
     if (!a->dataset_name) return rein_fail(REIN_ERR_USAGE, "give --env, or --dataset_name with --reward_funcs");
-    rein_dataset_config config = {.train = a->dataset_name, .reward_funcs = a->reward_funcs,
-                                  .reward_weights = a->reward_weights, .reward_timeout = a->reward_timeout,
+    rein_dataset_config config = {.train = a->dataset_name,
+                                  .reward_funcs = a->reward_funcs,
+                                  .reward_weights = a->reward_weights,
+                                  .reward_timeout = a->reward_timeout,
                                   .shuffle_dataset = a->shuffle_dataset};
     return rein_dataset_class.create(env, &config);
 }
@@ -184,11 +187,11 @@ rein_status rein_rloo_replay(const rein_train_args *args, rein_device *dev, cons
 }
 
 rein_status rein_ppo_run(const rein_train_args *args, const char *config_yaml, rein_device *dev,
-                          const rein_train_watch *watch) {
+                         const rein_train_watch *watch) {
     return run(REIN_ONLINE_PPO, args, config_yaml, dev, watch);
 }
 
 rein_status rein_ppo_replay(const rein_train_args *args, rein_device *dev, const char *checkpoint, int64_t step,
-                             rein_commit *out, rein_str *journal) {
+                            rein_commit *out, rein_str *journal) {
     return replay(REIN_ONLINE_PPO, args, dev, checkpoint, step, out, journal);
 }
