@@ -98,6 +98,17 @@ grpo() {
 }
 expect 0 'sft/checkpoint-4  weights [0-9a-f]*' sft --max_steps 4 --save_steps 2 --output_dir sft
 expect 0 'grpo/checkpoint-3  weights [0-9a-f]*' grpo --output_dir grpo
+online() { # COMMAND NAME OPTIONS
+    command=$1 name=$2
+    shift 2
+    "$rein" "$command" --model_name_or_path sft/checkpoint-4 --env control:answer=plain,decimals=1,steps=3 --max_steps 2 \
+        --save_steps 1 --num_generations 2 --per_device_train_batch_size 4 --max_completion_length 8 --output_dir "$name" "$@"
+}
+expect 0 'rloo/checkpoint-2  weights [0-9a-f]*' online rloo rloo --curriculum radius
+expect 0 'ppo/checkpoint-2  weights [0-9a-f]*' online ppo ppo --critic separate
+expect 0 'ppo2/checkpoint-2  weights [0-9a-f]*' online ppo ppo2 --use_peft --lora_r 2 --mask_truncated_completions
+expect 2 'critic_learning_rate is given but the critic is shared' online ppo a --critic_learning_rate 1e-3
+for run in rloo ppo ppo2; do expect 0 'is equal' "$rein" verify $run; done
 
 expect 2 'sse9' env REIN_ISA=sse9 "$rein" verify sft
 
@@ -191,6 +202,8 @@ json verify sft
 json sim di --state 0.1,0.1 --controls zero --steps 3
 json lqr di
 json help grpo
+json help rloo
+json help ppo
 printf '{"text":"position=0.1"}\n' >in.jsonl
 json tokenize --tokenizer tok.json --input in.jsonl
 json generate --model sft --prompt position= --max_new_tokens 3

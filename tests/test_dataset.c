@@ -199,6 +199,24 @@ static void rows_are_tasks(void **state) {
     rein_str_deinit(&text);
 }
 
+static void difficulty_is_a_column(void **state) {
+    static const char rows[] = "{\"prompt\":\"a\",\"difficulty\":\"easy\"}\n{\"prompt\":\"b\",\"difficulty\":\"hard\"}\n"
+                               "{\"prompt\":\"c\",\"difficulty\":0.25}\n{\"prompt\":\"d\",\"difficulty\":\"odd\"}\n";
+    static const double want[] = {0, 1, 0.25};
+    rein_env *env = open_env("levels.jsonl", rows, "reward_funcs=numeric_match,shuffle_dataset=false");
+    rein_task task;
+    double got;
+    (void)state;
+    for (int64_t i = 0; i < 4; i++) {
+        OK(env->cls->task(env, 3, REIN_SPLIT_TRAIN, i, &task));
+        if (i == 3) FAILS(env->cls->difficulty(env, &task, &got), REIN_ERR_FORMAT, "levels.jsonl:4");
+        if (i == 3) break;
+        OK(env->cls->difficulty(env, &task, &got));
+        assert_true(got == want[i]);
+    }
+    rein_env_close(env);
+}
+
 static void conversations_end_with_the_question(void **state) {
     static const char rows[] =
         "{\"messages\":[{\"role\":\"system\",\"content\":\"s\"},{\"role\":\"user\",\"content\":\"q\"},"
@@ -455,6 +473,7 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_take_loss_where_they_should), cmocka_unit_test(long_rows_are_cut_dropped_or_refused),
         cmocka_unit_test(bad_rows_are_named),               cmocka_unit_test(epochs_are_permutations),
+        cmocka_unit_test(difficulty_is_a_column),
         cmocka_unit_test(rows_are_tasks),                   cmocka_unit_test(conversations_end_with_the_question),
         cmocka_unit_test(held_out_prompts_are_not_trained_on), cmocka_unit_test(rewards_are_weighted_and_may_be_missing),
         cmocka_unit_test(grpo_learns_from_rows),            cmocka_unit_test(unscored_rows_teach_nothing),

@@ -256,7 +256,7 @@ static void penalties_are_not_for_training(void **state) {
     }
     rein_rollouts r = {.P = PROMPTS, .G = GROUP, .gen = s->gen};
     rein_group_batch b;
-    FAILS_WITH(REIN_ERR_ARG, rein_group_batch_make(&b, &r, 1, 0));
+    FAILS_WITH(REIN_ERR_ARG, rein_group_batch_make(&b, &r, 0, r.gen.n_seq, 1, 0));
     assert_non_null(strstr(rein_error_message(), "presence_penalty"));
     rein_gen_deinit(&s->gen);
     o.processing = (rein_processing){0};
@@ -264,7 +264,7 @@ static void penalties_are_not_for_training(void **state) {
     o.forget_kept = true;
     sample(s, m, &o);
     r.gen = s->gen;
-    FAILS_WITH(REIN_ERR_ARG, rein_group_batch_make(&b, &r, 1, 0));
+    FAILS_WITH(REIN_ERR_ARG, rein_group_batch_make(&b, &r, 0, r.gen.n_seq, 1, 0));
     rein_gen_deinit(&s->gen);
     rein_free(s);
     rein_model_destroy(m);

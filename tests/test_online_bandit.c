@@ -37,7 +37,8 @@ static rein_status bandit_score(const rein_env *env, const rein_task *task, cons
     (void)task;
     bool right = len > 0 && text[0] == '7';
     double reward = ((const bandit *)env)->flat ? 0.5 : right;
-    *out = (rein_score){.total = reward, .n_component = 1, .component = {{"right", reward}}, .format_ok = true, .success = right};
+    *out = (rein_score){
+        .total = reward, .n_component = 1, .component = {{"right", reward}}, .format_ok = true, .success = right};
     return REIN_OK;
 }
 
@@ -108,15 +109,16 @@ static void rloo_learns(void **state) {
 
 static void ppo_learns(void **state) {
     (void)state;
-    learns(REIN_ONLINE_PPO, "ppo-shared", (const char *const[]){"num_ppo_epochs=2", "kl_coef=0.001", "num_generations=1", NULL});
+    learns(REIN_ONLINE_PPO, "ppo-shared",
+           (const char *const[]){"num_ppo_epochs=2", "kl_coef=0.001", "num_generations=1", NULL});
     learns(REIN_ONLINE_PPO, "ppo-separate",
            (const char *const[]){"num_ppo_epochs=2", "kl_coef=0.001", "num_generations=1", "critic=separate", NULL});
 }
 
 static void every_estimator_learns(void **state) {
     (void)state;
-    static const char *const estimators[] = {"gdpo", "rloo", "mean_baseline", "opo", "max_rl", "reinforce_plus_plus",
-                                             "reinforce_plus_plus_baseline"};
+    static const char *const estimators[] = {
+        "gdpo", "rloo", "mean_baseline", "opo", "max_rl", "reinforce_plus_plus", "reinforce_plus_plus_baseline"};
     for (size_t i = 0; i < REIN_COUNT(estimators); i++) {
         char name[64], pair[80];
         snprintf(name, sizeof name, "by-%s", estimators[i]);
@@ -125,10 +127,26 @@ static void every_estimator_learns(void **state) {
     }
 }
 
+/* Without any reward, the bonus alone spreads the answers out, and a strong KL term keeps the policy where it was. */
+static void terms_of_the_loss_pull_their_way(void **state) {
+    (void)state;
+    job j = {.shop = &shop, .name = "bonus"}, loose = {.shop = &shop, .name = "loose"}, held = {.shop = &shop, .name = "held"};
+    learn(REIN_ONLINE_GRPO, "bonus", (const char *const[]){"entropy_coef=0.1", NULL}, true);
+    double first = metric(&j, "entropy", 1), last = metric(&j, "entropy", 30);
+    if (!(last > first + 0.1)) fail_msg("entropy %g at first, %g at last", first, last);
+    const char *weak[] = {"beta=1e-6", "ref_model=init", "kl_estimator=full", NULL};
+    const char *strong[] = {"beta=100", "ref_model=init", "kl_estimator=full", NULL};
+    learn(REIN_ONLINE_GRPO, "loose", weak, false);
+    learn(REIN_ONLINE_GRPO, "held", strong, false);
+    assert_true(metric(&loose, "kl", 30) > 1);
+    assert_true(metric(&held, "kl", 30) < 0.1);
+}
+
 /* ---- a value function that is known ---- */
 
 /* The prompt says what any answer is worth: the value of each position is that number. */
-static rein_status fair_score(const rein_env *env, const rein_task *task, const char *text, size_t len, rein_score *out) {
+static rein_status fair_score(const rein_env *env, const rein_task *task, const char *text, size_t len,
+                              rein_score *out) {
     (void)env;
     (void)text;
     (void)len;
@@ -137,14 +155,16 @@ static rein_status fair_score(const rein_env *env, const rein_task *task, const 
     return REIN_OK;
 }
 
-static const rein_env_class fair_class = {.name = "fair", .task = digits_task, .prompt = digits_prompt, .score = fair_score};
+static const rein_env_class fair_class = {
+    .name = "fair", .task = digits_task, .prompt = digits_prompt, .score = fair_score};
 
 static void critics_explain_a_known_value(void **state) {
     (void)state;
     static const char *const critics[] = {"critic=shared", "critic=separate"};
     for (size_t i = 0; i < REIN_COUNT(critics); i++) {
-        const char *extra[] = {critics[i], "kl_coef=0", "num_ppo_epochs=4", "max_completion_length=3", "vf_coef=1",
-                               "num_generations=1", "cliprange_value=0", "critic_warmup_steps=1000", NULL};
+        const char *extra[] = {critics[i],  "kl_coef=0",         "num_ppo_epochs=4",  "max_completion_length=3",
+                               "vf_coef=1", "num_generations=1", "cliprange_value=0", "critic_warmup_steps=1000",
+                               NULL};
         if (i == 0) extra[7] = "value_head=mlp"; /* the trunk must learn, too */
         double first, last;
         learn_in(&(bandit){{&fair_class}, false}, REIN_ONLINE_PPO, critics[i], extra);
@@ -198,6 +218,7 @@ int main(void) {
         cmocka_unit_test(rloo_learns),
         cmocka_unit_test(ppo_learns),
         cmocka_unit_test(every_estimator_learns),
+        cmocka_unit_test(terms_of_the_loss_pull_their_way),
         cmocka_unit_test(critics_explain_a_known_value),
         cmocka_unit_test(equal_rewards_move_nothing),
     };

@@ -117,12 +117,34 @@ static void the_function_scores_as_training_does(void **state) {
     rein_device_close(dev);
 }
 
+/* GRPO on the reward model's word: what it says rises; steps replay. */
+static void grpo_follows_it(void **state) {
+    char funcs[JOB_PATH + 32];
+    double first = 0, last = 0;
+    (void)state;
+    snprintf(funcs, sizeof funcs, "reward_funcs=model:%s/learns", shop.dir);
+    rows_job r = {.job = {.shop = &shop,
+                          .name = "grpo",
+                          .extra = {funcs, "num_generations=8", "per_device_train_batch_size=16", "gradient_accumulation_steps=1",
+                                    "max_completion_length=6", "max_steps=30", "learning_rate=0.01"}},
+                  .kind = "grpo",
+                  .data = "pairs.jsonl"};
+    OK(rows_run(&r));
+    for (int64_t step = 1; step <= 5; step++) {
+        first += metric(&r.job, "rewards/model/mean", step) / 5;
+        last += metric(&r.job, "rewards/model/mean", 31 - step) / 5;
+    }
+    if (!(last > first + 0.2)) fail_msg("reward %g, then %g", first, last);
+    rows_verify(&r, 3);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(runs_keep_the_promises),
         cmocka_unit_test(gradients_are_finite_differences),
         cmocka_unit_test(it_learns_which_is_better),
         cmocka_unit_test(the_function_scores_as_training_does),
+        cmocka_unit_test(grpo_follows_it),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

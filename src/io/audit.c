@@ -97,11 +97,27 @@ static rein_status count_chat(int64_t *n, const rein_audit_options *o, const rei
 }
 
 static rein_status count_tokens(int64_t *n, const rein_audit_options *o, const rein_row *row) {
-    struct json_object *const parts[] = {row->text, row->messages, row->prompt, row->completion, row->chosen, row->rejected};
+    struct json_object *const parts[] = {row->text, row->messages, row->prompt, row->completion};
     *n = 0;
-    if (row->chat && o->chat && row->kind != REIN_ROW_PREFERENCE) return count_chat(n, o, row);
+    if (row->chat && o->chat) return count_chat(n, o, row);
     for (size_t i = 0; i < REIN_COUNT(parts); i++)
         if (parts[i]) REIN_TRY(count_value(n, o->tokenizer, parts[i]));
+    return REIN_OK;
+}
+
+/* Of a preference: the longer of its two texts. */
+static rein_status count_row(int64_t *n, const rein_audit_options *o, const rein_row *row) {
+    struct json_object *const answers[] = {row->chosen, row->rejected};
+    if (row->kind != REIN_ROW_PREFERENCE) return count_tokens(n, o, row);
+    *n = 0;
+    for (size_t i = 0; i < REIN_COUNT(answers); i++) {
+        rein_row one = {.chat = row->chat, .prompt = row->prompt, .tools = row->tools};
+        int64_t tokens;
+        one.kind = row->prompt ? REIN_ROW_COMPLETION : row->chat ? REIN_ROW_MESSAGES : REIN_ROW_TEXT;
+        *(row->prompt ? &one.completion : row->chat ? &one.messages : &one.text) = answers[i];
+        REIN_TRY(count_tokens(&tokens, o, &one));
+        if (tokens > *n) *n = tokens;
+    }
     return REIN_OK;
 }
 
@@ -109,7 +125,7 @@ static rein_status check_length(auditor *a, const rein_row *row, int64_t line) {
     int64_t n;
     char why[64];
     if (!a->o->tokenizer) return REIN_OK;
-    rein_status status = count_tokens(&n, a->o, row);
+    rein_status status = count_row(&n, a->o, row);
     if (status == REIN_ERR_FORMAT || status == REIN_ERR_ARG) { /* the template or the tokenizer refuses it */
         note(a, REIN_AUDIT_FORMAT, line, rein_error_message());
         return REIN_OK;

@@ -44,7 +44,8 @@ static rein_status append(loader *l, int64_t from, int64_t n) {
     memcpy(d->ids + at, l->ids.data + from, (size_t)n * sizeof *d->ids);
     memcpy(d->loss + at, l->loss.data + from, (size_t)n);
     if (!l->o->wrap) d->loss[at] = 0;
-    d->prompt[d->n_seq] = l->prompt < n ? l->prompt : n;
+    int64_t prompt = l->prompt > from ? l->prompt - from : 0; /* what was not cut off */
+    d->prompt[d->n_seq] = prompt < n ? prompt : n;
     d->label[d->n_seq] = 0;
     d->margin[d->n_seq] = 0;
     d->first[++d->n_seq] = at + n;

@@ -70,7 +70,8 @@ rein_status rein_group_batch_more(rein_group_batch *b, bool divergence, bool val
     double **wide[] = {&b->old_value, &b->ret, &b->now, &b->slope};
     for (size_t k = 0; divergence && k < REIN_COUNT(exact); k++)
         REIN_TRY(rein_arena_alloc(&b->arena, exact[k], T * sizeof(float)));
-    for (size_t k = 0; value && k < REIN_COUNT(own); k++) REIN_TRY(rein_arena_alloc(&b->arena, own[k], T * sizeof(float)));
+    for (size_t k = 0; value && k < REIN_COUNT(own); k++)
+        REIN_TRY(rein_arena_alloc(&b->arena, own[k], T * sizeof(float)));
     for (size_t k = 0; value && k < REIN_COUNT(wide); k++)
         REIN_TRY(rein_arena_alloc(&b->arena, wide[k], T * sizeof(double)));
     return REIN_OK;

@@ -13,7 +13,7 @@ typedef struct rein_group_batch {
     rein_forest forest;
     rein_forest_plan plan;
     rein_leaf_sampling sampling;
-    int64_t begin;             /* the first sequence's index among the rollouts */
+    int64_t begin; /* the first sequence's index among the rollouts */
     int64_t n_seq;
     int64_t *span, *first, *n; /* (n_seq) */
     uint8_t *mask;             /* tokens that take loss: sampled ones, unless the trainer clears them */
@@ -23,22 +23,22 @@ typedef struct rein_group_batch {
     float *dlogp, *dentropy;   /* gradient of the loss */
     uint8_t *chosen;           /* rein_loss_select's */
     double *advantage;
-    float *divergence, *ddivergence; /* from the reference, exactly; NULL unless rein_group_batch_more */
-    float *value, *dvalue;           /* of the value function, and its gradient; the same */
+    float *divergence, *ddivergence;       /* from the reference, exactly; NULL unless rein_group_batch_more */
+    float *value, *dvalue;                 /* of the value function, and its gradient; the same */
     double *old_value, *ret, *now, *slope; /* as sampled, returns, and the loss' own copies; the same */
-    rein_kept *kept;           /* the sets belong to the rollouts */
+    rein_kept *kept;                       /* the sets belong to the rollouts */
     rein_arena arena;
 } rein_group_batch;
 
 /**
- * Build from the sequences [begin, end) of rollouts, whose token ids and log-probs are copied, never recomputed from text.
- * The rollouts must outlive the batch.
+ * Build from the sequences [begin, end) of rollouts, whose token ids and log-probs are copied, never recomputed from
+ * text. The rollouts must outlive the batch.
  *
  * @param begin, end  at multiples of the group size.
  * @return REIN_ERR_ARG if the rollouts cannot be trained on: a processor changed logits, or kept sets were not stored.
  */
-REIN_NODISCARD rein_status rein_group_batch_make(rein_group_batch *out, const rein_rollouts *r, int64_t begin, int64_t end,
-                                                 float temperature, int64_t microbatch_tokens);
+REIN_NODISCARD rein_status rein_group_batch_make(rein_group_batch *out, const rein_rollouts *r, int64_t begin,
+                                                 int64_t end, float temperature, int64_t microbatch_tokens);
 /** Make room for divergences and values. */
 REIN_NODISCARD rein_status rein_group_batch_more(rein_group_batch *b, bool divergence, bool value);
 void rein_group_batch_deinit(rein_group_batch *b);

@@ -53,6 +53,9 @@ static rein_status online_step(rein_online *o, rein_commit *commit, rein_str *jo
     *commit = (rein_commit){.step = o->t.step + 1};
     rein_commit_add(commit, "rollouts", journal->data, journal->len);
     rein_commit_add(commit, "advantages", o->advantage, (size_t)o->N * sizeof *o->advantage);
+    if (rein_online_per_token(o))
+        rein_commit_add(commit, "token_advantages", o->tokens.advantage,
+                        (size_t)o->tokens.rows.offset[o->N] * sizeof *o->tokens.advantage);
     REIN_TRY(rein_online_update(o));
     rein_online_steer_beta(o);
     REIN_TRY(rein_online_sync(o));
@@ -134,12 +137,16 @@ static rein_status open_env(rein_env **env, const rein_train_args *a, rein_devic
         return rein_fail(REIN_ERR_USAGE, "env '%s' and dataset_name '%s': give one of them", a->env, a->dataset_name);
     if (a->env && (a->reward_funcs || a->reward_weights))
         return rein_fail(REIN_ERR_USAGE,
-                         "reward_funcs and reward_weights belong to dataset_name; env '%s' has its own rewards", a->env);
+                         "reward_funcs and reward_weights belong to dataset_name; env '%s' has its own rewards",
+                         a->env);
     if (a->env) return rein_env_open(env, a->env);
     if (!a->dataset_name) return rein_fail(REIN_ERR_USAGE, "give --env, or --dataset_name with --reward_funcs");
     const rein_reward_host host = rein_reward_model_host(dev);
-    rein_dataset_config config = {.train = a->dataset_name, .host = &host, .reward_funcs = a->reward_funcs,
-                                  .reward_weights = a->reward_weights, .reward_timeout = a->reward_timeout,
+    rein_dataset_config config = {.train = a->dataset_name,
+                                  .host = &host,
+                                  .reward_funcs = a->reward_funcs,
+                                  .reward_weights = a->reward_weights,
+                                  .reward_timeout = a->reward_timeout,
                                   .shuffle_dataset = a->shuffle_dataset};
     return rein_dataset_class.create(env, &config);
 }
@@ -183,11 +190,11 @@ rein_status rein_rloo_replay(const rein_train_args *args, rein_device *dev, cons
 }
 
 rein_status rein_ppo_run(const rein_train_args *args, const char *config_yaml, rein_device *dev,
-                          const rein_train_watch *watch) {
+                         const rein_train_watch *watch) {
     return run(REIN_ONLINE_PPO, args, config_yaml, dev, watch);
 }
 
 rein_status rein_ppo_replay(const rein_train_args *args, rein_device *dev, const char *checkpoint, int64_t step,
-                             rein_commit *out, rein_str *journal) {
+                            rein_commit *out, rein_str *journal) {
     return replay(REIN_ONLINE_PPO, args, dev, checkpoint, step, out, journal);
 }

@@ -5,8 +5,8 @@
  *
  * A step: tasks of the environment -> G answers each, sampled by the model itself -> rewards -> advantages ->
  * num_iterations passes over the same answers, num_mini_batches updates each. The answers are the children of their
- * prompt in one token forest, from sampling to the gradient. While the weights are still the sampler's, every log-prob of
- * the training forward is compared with the recorded one, bit for bit; one difference fails the run.
+ * prompt in one token forest, from sampling to the gradient. While the weights are still the sampler's, every log-prob
+ * of the training forward is compared with the recorded one, bit for bit; one difference fails the run.
  */
 #ifndef REIN_TRAIN_ONLINE_H
 #define REIN_TRAIN_ONLINE_H
@@ -38,8 +38,8 @@ REIN_NODISCARD rein_status rein_ppo_replay(const rein_train_args *args, rein_dev
                                            int64_t step, rein_commit *out, rein_str *journal);
 
 /** rein_online_run_env's counterpart of replay. */
-REIN_NODISCARD rein_status rein_online_replay_env(rein_online_kind kind, const rein_train_args *args, const rein_env *env,
-                                                  rein_device *dev, const char *checkpoint, int64_t step,
-                                                  rein_commit *out, rein_str *journal);
+REIN_NODISCARD rein_status rein_online_replay_env(rein_online_kind kind, const rein_train_args *args,
+                                                  const rein_env *env, rein_device *dev, const char *checkpoint,
+                                                  int64_t step, rein_commit *out, rein_str *journal);
 
 #endif

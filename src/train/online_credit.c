@@ -87,17 +87,27 @@ static rein_status measure_kl(rein_online *o, double *sum) {
 static rein_status advantages(rein_online *o, const reward_table *table, int64_t *length, double *kl) {
     for (int64_t i = 0; i < o->N; i++) length[i] = rein_tokens_count(&o->tokens.rows, i);
     if (o->ref && !o->opt.full_kl) REIN_TRY(measure_kl(o, kl));
-    const rein_advantage_args args = {.reward = table->value, .weight = table->weight, .N = o->N, .G = o->G,
-                                      .n_func = table->n, .options = o->opt.credit, .length = length,
-                                      .kl = o->ref ? kl : NULL, .allow_missing = o->rollouts.score[0].n_func > 0};
+    const rein_advantage_args args = {.reward = table->value,
+                                      .weight = table->weight,
+                                      .N = o->N,
+                                      .G = o->G,
+                                      .n_func = table->n,
+                                      .options = o->opt.credit,
+                                      .length = length,
+                                      .kl = o->ref ? kl : NULL,
+                                      .allow_missing = o->rollouts.score[0].n_func > 0};
     REIN_TRY(rein_advantages(o->advantage, &o->report.reward, NULL, &args));
-    const rein_advantage_token_args per_token = {.rows = o->tokens.rows, .advantage = o->advantage,
-                                                 .kl = o->ref ? o->tokens.kl : NULL, .value = o->tokens.value,
+    const rein_advantage_token_args per_token = {.rows = o->tokens.rows,
+                                                 .advantage = o->advantage,
+                                                 .kl = o->ref ? o->tokens.kl : NULL,
+                                                 .value = o->tokens.value,
                                                  .options = o->opt.credit};
     return rein_advantage_tokens(o->tokens.advantage, o->tokens.ret, &per_token);
 }
 
 static double *advantage_of(const rein_group_batch *b) { return b->advantage; }
+
+bool rein_online_per_token(const rein_online *o) { return rein_advantage_kl_per_token(o->opt.credit.estimator); }
 
 rein_status rein_online_credit(rein_online *o) {
     reward_table table = {0};

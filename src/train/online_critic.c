@@ -51,8 +51,11 @@ rein_status rein_online_value_loss(rein_online *o, rein_group_batch *b, int64_t 
     }
     offset[end - begin] = to;
     for (int64_t t = from; t < to; t++) b->now[t] = (double)b->value[t];
-    const rein_value_batch batch = {.rows = {end - begin, offset, b->mask}, .value = b->now, .old_value = b->old_value,
-                                    .ret = b->ret, .weight = weights};
+    const rein_value_batch batch = {.rows = {end - begin, offset, b->mask},
+                                    .value = b->now,
+                                    .old_value = b->old_value,
+                                    .ret = b->ret,
+                                    .weight = weights};
     rein_value_loss(o->value_row + b->begin + begin, b->slope, &batch, o->t.args->cliprange_value);
     for (int64_t t = from; t < to; t++) b->dvalue[t] = (float)(o->t.args->vf_coef * b->slope[t]);
 out:

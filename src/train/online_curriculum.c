@@ -89,6 +89,7 @@ static rein_status next_inside(rein_online *o, rein_task *task) {
 rein_status rein_online_draw(rein_online *o, rein_task *tasks, int64_t n) {
     if (rein_online_has_pool(o->t.args)) return choose(o, tasks);
     bool radius = o->t.args->curriculum == REIN_ONLINE_RADIUS;
-    for (int64_t p = 0; p < n; p++) REIN_TRY(radius ? next_inside(o, &tasks[p]) : task_at(o, o->state.drawn++, &tasks[p]));
+    for (int64_t p = 0; p < n; p++)
+        REIN_TRY(radius ? next_inside(o, &tasks[p]) : task_at(o, o->state.drawn++, &tasks[p]));
     return REIN_OK;
 }

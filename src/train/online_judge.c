@@ -15,8 +15,8 @@ static rein_status audit_alone(rein_online *o) {
     int64_t i = (int64_t)rein_random_below((uint64_t)o->N, (uint64_t)a->seed, REIN_STREAM_SHUFFLE, UINT32_MAX,
                                            (uint32_t)o->t.step, 0, 0);
     rein_gen_sequence seq = o->rollouts.gen.seq[i];
-    rein_rollouts one = {.P = 1, .G = 1, .prompt_ids = &o->rollouts.prompt_ids[seq.prompt],
-                         .gen = {.seq = &seq, .n_seq = 1}};
+    rein_rollouts one = {
+        .P = 1, .G = 1, .prompt_ids = &o->rollouts.prompt_ids[seq.prompt], .gen = {.seq = &seq, .n_seq = 1}};
     rein_group_batch alone;
     rein_status status;
     seq.prompt = 0;

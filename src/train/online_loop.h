@@ -24,11 +24,11 @@ typedef struct rein_online_tokens {
 
 /** What a step carries to the next one beside the trainer's own state; part of checkpoints. */
 typedef struct rein_online_state {
-    int64_t drawn;                /* tasks so far */
-    double beta;                  /* weight of the KL in force, if kl_ctrl steers it */
+    int64_t drawn; /* tasks so far */
+    double beta;   /* weight of the KL in force, if kl_ctrl steers it */
     rein_kl_cap_state kl_cap;
     rein_entropy_control entropy;
-    rein_value_scale returns;     /* with normalize_returns */
+    rein_value_scale returns; /* with normalize_returns */
 } rein_online_state;
 
 /** The tasks that a curriculum chooses from, and what became of them. */
@@ -65,7 +65,7 @@ typedef struct rein_online_report {
     double mean[REIN_MEAN_COUNT];
     int64_t updates, passes; /* applied, and computed */
     int64_t dropped, unfilled;
-    double seconds[5];       /* rollout, reference, advantages, train, update */
+    double seconds[5]; /* rollout, reference, advantages, train, update */
 } rein_online_report;
 
 typedef struct rein_online {
@@ -73,23 +73,23 @@ typedef struct rein_online {
     rein_online_kind kind;
     const rein_env *env;
     rein_prompt_chat chat;
-    rein_trainer *critic;     /* what has the value function: t itself, own_critic, or NULL */
+    rein_trainer *critic; /* what has the value function: t itself, own_critic, or NULL */
     rein_trainer own_critic;
     rein_train_args policy_args, critic_args, ref_args; /* args, with what differs for each model */
-    rein_model *ref;          /* NULL: none */
+    rein_model *ref;                                    /* NULL: none */
     rein_leaf ref_leaf;
-    rein_online_options opt;  /* with what is scheduled as the current step has it */
+    rein_online_options opt; /* with what is scheduled as the current step has it */
     rein_online_state state;
-    rein_online_pool pool;    /* zeroed without a curriculum that chooses */
-    int64_t P, G, N;          /* prompts of a step, completions of a prompt, of a step */
-    int64_t M, rows;          /* mini-batches of a step, completions of each */
+    rein_online_pool pool; /* zeroed without a curriculum that chooses */
+    int64_t P, G, N;       /* prompts of a step, completions of a prompt, of a step */
+    int64_t M, rows;       /* mini-batches of a step, completions of each */
     int32_t eos[REIN_MAX_EOS];
     rein_rollouts rollouts;
-    rein_rollouts *spare;     /* (max_resamples) rounds of dynamic sampling; groups of them may be among the rollouts */
-    rein_group_batch *batch;  /* (M) */
-    double *advantage;        /* (N) per completion */
+    rein_rollouts *spare;    /* (max_resamples) rounds of dynamic sampling; groups of them may be among the rollouts */
+    rein_group_batch *batch; /* (M) */
+    double *advantage;       /* (N) per completion; of estimators that work on tokens, the rewards */
     rein_online_tokens tokens;
-    rein_loss_row *row;       /* (N) of the pass over the step's completions that runs */
+    rein_loss_row *row;        /* (N) of the pass over the step's completions that runs */
     rein_value_row *value_row; /* (N) the same; NULL without a critic */
     rein_online_report report;
     rein_metric_list metrics;
@@ -108,6 +108,8 @@ REIN_NODISCARD rein_status rein_online_sample(rein_online *o);
 /** What the frozen models say about the answers, and the audit of one of them. */
 REIN_NODISCARD rein_status rein_online_judge(rein_online *o);
 
+/** Whether tokens of one completion may have different advantages. */
+bool rein_online_per_token(const rein_online *o);
 /** Rewards to advantages of every completion and token. */
 REIN_NODISCARD rein_status rein_online_credit(rein_online *o);
 
@@ -125,15 +127,17 @@ REIN_NODISCARD rein_status rein_online_keep_completions(rein_online *o);
 REIN_NODISCARD rein_status rein_online_values(rein_online *o);
 /** After credit: targets of the value loss, and how much the values explain of them. */
 void rein_online_targets(rein_online *o);
-/** Loss of the values of sequences [begin, end) of a mini-batch, and its gradient in b->dvalue; `micro` completions are a
- *  logical micro-batch. */
+/** Loss of the values of sequences [begin, end) of a mini-batch, and its gradient in b->dvalue; `micro` completions are
+ * a logical micro-batch. */
 REIN_NODISCARD rein_status rein_online_value_loss(rein_online *o, rein_group_batch *b, int64_t micro, int64_t begin,
                                                   int64_t end);
 /** Gradients of a critic of its own over a mini-batch. */
 REIN_NODISCARD rein_status rein_online_critic_gradients(rein_online *o, rein_group_batch *b, int64_t micro);
 
-/** Sequences of a mini-batch whose spans take gradient in a part of the leaf: they are consecutive; begin >= end if none. */
-void rein_online_sequences(const rein_group_batch *b, const rein_leaf *leaf, int64_t part, int64_t *begin, int64_t *end);
+/** Sequences of a mini-batch whose spans take gradient in a part of the leaf: they are consecutive; begin >= end if
+ * none. */
+void rein_online_sequences(const rein_group_batch *b, const rein_leaf *leaf, int64_t part, int64_t *begin,
+                           int64_t *end);
 
 /* ---- curriculum ---- */
 

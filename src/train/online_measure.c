@@ -42,7 +42,8 @@ static void add_optional(rein_online *o) {
     for (int i = 0; i < n; i++) rein_metric_add(&o->metrics, metric[i].value, metric[i].name);
 }
 
-/* TRL's names for PPO. Sums over a completion's tokens, then means over completions; means over the updates of the step. */
+/* TRL's names for PPO. Sums over a completion's tokens, then means over completions; means over the updates of the
+ * step. */
 static rein_status add_ppo(rein_online *o) {
     const rein_online_report *r = &o->report;
     double n = r->passes > 0 ? (double)r->passes : 1, *minus_logp, charged = o->opt.credit.kl_coef * r->kl_sum;
@@ -76,7 +77,8 @@ static rein_status add_ppo(rein_online *o) {
     };
     bool own = o->critic == &o->own_critic;
     for (size_t i = 0; i < REIN_COUNT(list); i++)
-        if (own || strcmp(list[i].name, "critic/grad_norm") != 0) rein_metric_add(&o->metrics, list[i].value, list[i].name);
+        if (own || strcmp(list[i].name, "critic/grad_norm") != 0)
+            rein_metric_add(&o->metrics, list[i].value, list[i].name);
     rein_free(minus_logp);
     return REIN_OK;
 }
@@ -103,15 +105,32 @@ rein_status rein_online_measure(rein_online *o) {
     return REIN_OK;
 }
 
+/* Of estimators that give each token its own, the mean. */
+static double advantage_of(const rein_online *o, int64_t i) {
+    const rein_token_rows *rows = &o->tokens.rows;
+    int64_t n = rein_tokens_count(rows, i);
+    double sum = 0;
+    if (!rein_online_per_token(o)) return o->advantage[i];
+    for (int64_t t = rows->offset[i]; t < rows->offset[i + 1]; t++) sum += o->tokens.advantage[t];
+    return n > 0 ? sum / (double)n : 0;
+}
+
 rein_status rein_online_keep_completions(rein_online *o) {
     const rein_rollouts *r = &o->rollouts;
     for (int64_t p = 0; p < o->t.args->num_completions_to_print && p < r->P; p++) {
         int64_t i = p * r->G;
         const rein_gen_sequence *s = &r->gen.seq[i];
-        rein_completion c = {.step = o->t.step, .prompt = p, .sample = s->sample, .prompt_text = r->prompt[p].data,
-                             .prompt_len = r->prompt[p].len, .text = r->text[i].data ? r->text[i].data : "",
-                             .text_len = r->text[i].len, .reward = r->score[i].total, .advantage = o->advantage[i],
-                             .finish = rein_finish_name(s->finish), .part = r->score[i].component,
+        rein_completion c = {.step = o->t.step,
+                             .prompt = p,
+                             .sample = s->sample,
+                             .prompt_text = r->prompt[p].data,
+                             .prompt_len = r->prompt[p].len,
+                             .text = r->text[i].data ? r->text[i].data : "",
+                             .text_len = r->text[i].len,
+                             .reward = r->score[i].total,
+                             .advantage = advantage_of(o, i),
+                             .finish = rein_finish_name(s->finish),
+                             .part = r->score[i].component,
                              .n_part = r->score[i].n_component};
         REIN_TRY(rein_rundir_completion(o->t.run, &c));
     }

@@ -160,14 +160,20 @@ static rein_status check_reference(const rein_online_options *o, rein_online_kin
         return rein_fail(REIN_ERR_USAGE, "%s %s needs a reference: --ref_model init, base or a model directory",
                          o->kl_cap.cap > 0 ? "kl_cap, or" : "a", kind == REIN_ONLINE_PPO ? "kl_coef" : "beta");
     if (!o->needs_ref && given && !(init && kind != REIN_ONLINE_GRPO))
-        return rein_fail(REIN_ERR_USAGE, "ref_model '%s' is given but beta is 0, so nothing would read it", a->ref_model);
+        return rein_fail(REIN_ERR_USAGE, "ref_model '%s' is given but beta is 0, so nothing would read it",
+                         a->ref_model);
     if (a->sync_ref_model && !(o->needs_ref && init))
-        return rein_fail(REIN_ERR_USAGE, "sync_ref_model moves the run's own start: it needs ref_model init and a KL term");
+        return rein_fail(REIN_ERR_USAGE,
+                         "sync_ref_model moves the run's own start: it needs ref_model init and a KL term");
     if (o->full_kl && a->kl_in_reward)
         return rein_fail(REIN_ERR_USAGE, "kl_estimator full is a term of the loss: it needs kl_in_reward false");
     if (a->kl_ctrl != REIN_KL_FIXED && !rein_value_is_constant(&o->schedule[REIN_AT_BETA]))
         return rein_fail(REIN_ERR_USAGE, "kl_ctrl steers the weight of the KL: it must start from one number, not '%s'",
                          a->beta);
+    int64_t answers = a->per_device_train_batch_size * a->gradient_accumulation_steps * a->num_mini_batches;
+    if (a->kl_ctrl == REIN_KL_ADAPTIVE && a->kl_ctrl_horizon < (double)answers)
+        return rein_fail(REIN_ERR_USAGE, "kl_ctrl_horizon %g: a step has %lld answers already", a->kl_ctrl_horizon,
+                         (long long)answers);
     return REIN_OK;
 }
 
@@ -190,8 +196,7 @@ static rein_status check_rules(const rule *rules, size_t n, unsigned use, const 
         const char *name;
         if (rules[i].read) continue;
         REIN_TRY(rein_train_given(&name, a, use, is_one_of, rules[i].names));
-        if (name)
-            return rein_fail(REIN_ERR_USAGE, "%s is given but %s, so nothing would read it", name, rules[i].why);
+        if (name) return rein_fail(REIN_ERR_USAGE, "%s is given but %s, so nothing would read it", name, rules[i].why);
     }
     return REIN_OK;
 }
@@ -207,7 +212,8 @@ static rein_status check_loss_rules(const rein_train_args *a, unsigned use) {
         {"epsilon_high", !none, "the loss_type has no clip range"},
         {"clip_ratio_c", t == REIN_LOSS_VANILLA || dppo, "the loss_type is not vanilla or dppo"},
         {"sapo_temperature_pos|sapo_temperature_neg", sapo, "the loss_type is not sapo"},
-        {"vespo_k_pos|vespo_lambda_pos|vespo_k_neg|vespo_lambda_neg", t == REIN_LOSS_VESPO, "the loss_type is not vespo"},
+        {"vespo_k_pos|vespo_lambda_pos|vespo_k_neg|vespo_lambda_neg", t == REIN_LOSS_VESPO,
+         "the loss_type is not vespo"},
         {"dro_beta", t == REIN_LOSS_DRO, "the loss_type is not dro"},
         {"clip_cov_ratio|clip_cov_lb|clip_cov_ub", t == REIN_LOSS_CLIP_COV, "the loss_type is not clip_cov"},
         {"kl_cov_ratio|ppo_kl_coef", t == REIN_LOSS_KL_COV, "the loss_type is not kl_cov"},
@@ -226,7 +232,8 @@ static rein_status check_other_rules(const rein_online_options *o, rein_online_k
     bool separate = kind == REIN_ONLINE_PPO && a->critic == REIN_CRITIC_SEPARATE;
     const rule rules[] = {
         {"scale_rewards", scaled, "the advantage_estimator does not divide"},
-        {"advantage_std", scaled || e == REIN_ADVANTAGE_GDPO || o->credit.normalize_advantages, "nothing is divided by it"},
+        {"advantage_std", scaled || e == REIN_ADVANTAGE_GDPO || o->credit.normalize_advantages,
+         "nothing is divided by it"},
         {"gamma", kind == REIN_ONLINE_PPO || e == REIN_ADVANTAGE_RFPP, "the advantage_estimator does not discount"},
         {"kl_in_reward|kl_ctrl", kl, "there is no KL term"},
         {"kl_estimator", o->needs_ref, "there is no KL"},
@@ -265,7 +272,8 @@ static rein_status check(rein_online_options *o, rein_online_kind kind, const re
     if (a->dynamic_sampling && !rein_advantage_needs_spread(o->credit.estimator))
         return rein_fail(REIN_ERR_USAGE, "dynamic_sampling goes with estimators that compare the answers to a prompt");
     if (a->dynamic_sampling && rein_online_has_pool(a))
-        return rein_fail(REIN_ERR_USAGE, "dynamic_sampling draws further tasks, a curriculum chooses: give one of them");
+        return rein_fail(REIN_ERR_USAGE,
+                         "dynamic_sampling draws further tasks, a curriculum chooses: give one of them");
     REIN_TRY(check_loss_rules(a, rein_online_use(kind)));
     REIN_TRY(check_other_rules(o, kind, a));
     REIN_TRY(rein_curriculum_options_check(&o->curriculum));

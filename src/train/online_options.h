@@ -26,15 +26,15 @@ typedef struct rein_online_options {
     /* as rein_online_options_at set them */
     double temperature, beta;
     int64_t max_completion_length;
-    rein_loss_options loss;         /* beta: 0 where the KL is not a term of the loss' own */
-    rein_advantage_options credit;  /* kl_coef: 0 where the KL is not in the reward */
+    rein_loss_options loss;        /* beta: 0 where the KL is not a term of the loss' own */
+    rein_advantage_options credit; /* kl_coef: 0 where the KL is not in the reward */
     /* of the run */
     rein_value_schedule schedule[REIN_AT_COUNT];
     rein_curriculum_options curriculum;
     rein_kl_control_options kl_control;
     rein_kl_cap_options kl_cap;
     rein_kl_estimator kl_estimator;
-    bool full_kl;        /* the loss has the exact KL over the vocabulary */
+    bool full_kl; /* the loss has the exact KL over the vocabulary */
     bool needs_ref;
 } rein_online_options;
 
@@ -50,7 +50,8 @@ bool rein_online_counts_tasks(const rein_train_args *args);
 unsigned rein_online_use(rein_online_kind kind);
 const char *rein_online_name(rein_online_kind kind);
 
-/** Read and check. REIN_ERR_USAGE, with the rule, for values that do not go together and for options that nothing reads. */
+/** Read and check. REIN_ERR_USAGE, with the rule, for values that do not go together and for options that nothing
+ * reads. */
 REIN_NODISCARD rein_status rein_online_options_init(rein_online_options *o, rein_online_kind kind,
                                                     const rein_train_args *args);
 

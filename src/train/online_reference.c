@@ -45,7 +45,8 @@ static rein_status mix(rein_model *ref, const rein_model *policy, double alpha) 
             return rein_fail(REIN_ERR_MISMATCH, "the policy has no '%s' of the reference's shape", to->name);
         float *x = ref->w + to->offset;
         const float *y = policy->w + from->offset;
-        for (int64_t k = 0; k < to->rows * to->cols; k++) x[k] = (float)(alpha * (double)y[k] + (1 - alpha) * (double)x[k]);
+        for (int64_t k = 0; k < to->rows * to->cols; k++)
+            x[k] = (float)(alpha * (double)y[k] + (1 - alpha) * (double)x[k]);
     }
     rein_model_pack(ref);
     return REIN_OK;

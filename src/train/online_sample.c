@@ -15,12 +15,21 @@ static void show_rollout(void *user, int64_t done, int64_t all, int64_t tokens) 
 static rein_status collect(rein_online *o, rein_rollouts *out, int64_t n, int64_t first_id) {
     const rein_train_args *a = o->t.args;
     rein_rollout_setup setup = {
-        .model = o->t.model, .tokenizer = o->t.tokenizer, .env = o->env, .chat = &o->chat, .G = o->G,
+        .model = o->t.model,
+        .tokenizer = o->t.tokenizer,
+        .env = o->env,
+        .chat = &o->chat,
+        .G = o->G,
         .first_id = (uint32_t)first_id,
-        .gen = {.sampling = {.temperature = o->opt.temperature, .top_k = a->top_k, .top_p = a->top_p, .min_p = a->min_p},
-                .max_new_tokens = o->opt.max_completion_length,
-                .max_batch = a->generation_batch, .seed = (uint64_t)a->seed, .stream = REIN_STREAM_SAMPLE,
-                .step = (uint32_t)o->t.step, .eos = o->eos, .n_eos = o->t.model->cfg.n_eos}};
+        .gen = {
+            .sampling = {.temperature = o->opt.temperature, .top_k = a->top_k, .top_p = a->top_p, .min_p = a->min_p},
+            .max_new_tokens = o->opt.max_completion_length,
+            .max_batch = a->generation_batch,
+            .seed = (uint64_t)a->seed,
+            .stream = REIN_STREAM_SAMPLE,
+            .step = (uint32_t)o->t.step,
+            .eos = o->eos,
+            .n_eos = o->t.model->cfg.n_eos}};
     rein_task *tasks;
     rein_status status;
     REIN_TRY(rein_alloc(&tasks, n, sizeof *tasks));
@@ -101,7 +110,8 @@ static rein_status make_tokens(rein_online *o) {
         REIN_TRY(rein_arena_alloc(&k->arena, array[j], (size_t)(n + 1) * sizeof(double)));
     for (int64_t m = 0; m < o->M; m++) {
         const rein_group_batch *b = &o->batch[m];
-        for (int64_t i = 0; i < b->n_seq; i++) memcpy(mask + offset[b->begin + i], b->mask + b->first[i], (size_t)b->n[i]);
+        for (int64_t i = 0; i < b->n_seq; i++)
+            memcpy(mask + offset[b->begin + i], b->mask + b->first[i], (size_t)b->n[i]);
     }
     k->rows = (rein_token_rows){o->N, offset, mask};
     return REIN_OK;

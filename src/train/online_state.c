@@ -10,8 +10,8 @@
 /* Whether a step leaves anything but weights and the trainer's counters to the next one. */
 static bool has_state(const rein_online *o) {
     const rein_train_args *a = o->t.args;
-    return rein_online_counts_tasks(a) || rein_online_has_pool(a) || a->kl_ctrl != REIN_KL_FIXED || a->kl_cap > 0 || a->use_adaptive_entropy ||
-           a->normalize_returns;
+    return rein_online_counts_tasks(a) || rein_online_has_pool(a) || a->kl_ctrl != REIN_KL_FIXED || a->kl_cap > 0 ||
+           a->use_adaptive_entropy || a->normalize_returns;
 }
 
 static void write_state(const rein_online *o, rein_str *s) {

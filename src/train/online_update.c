@@ -56,9 +56,15 @@ static rein_loss_batch view(const pass *s, int64_t *offset, int64_t at, int64_t 
     const rein_group_batch *b = s->b;
     for (int64_t i = at; i < stop; i++) offset[i - at] = b->first[i];
     offset[stop - at] = b->first[stop - 1] + b->n[stop - 1];
-    return (rein_loss_batch){.B = stop - at, .offset = offset, .logp = b->logp, .old_logp = b->old_logp,
-                             .ref_logp = s->o->ref && !s->o->opt.full_kl ? b->ref_logp : NULL, .entropy = b->entropy, .mask = b->mask,
-                             .chosen = rein_loss_selects(&s->o->opt.loss) ? b->chosen : NULL, .advantage = b->advantage};
+    return (rein_loss_batch){.B = stop - at,
+                             .offset = offset,
+                             .logp = b->logp,
+                             .old_logp = b->old_logp,
+                             .ref_logp = s->o->ref && !s->o->opt.full_kl ? b->ref_logp : NULL,
+                             .entropy = b->entropy,
+                             .mask = b->mask,
+                             .chosen = rein_loss_selects(&s->o->opt.loss) ? b->chosen : NULL,
+                             .advantage = b->advantage};
 }
 
 /* The exact KL to the reference as a term of the loss: each token has the weight that its policy loss has. */
@@ -92,12 +98,12 @@ static rein_status loss_of(pass *s, int64_t begin, int64_t end) {
         at = stop;
     }
     rein_free(offset);
-    if (status == REIN_OK && o->critic == &o->t)
-        status = rein_online_value_loss(o, s->b, s->micro, begin, end);
+    if (status == REIN_OK && o->critic == &o->t) status = rein_online_value_loss(o, s->b, s->micro, begin, end);
     return status;
 }
 
-void rein_online_sequences(const rein_group_batch *b, const rein_leaf *leaf, int64_t part, int64_t *begin, int64_t *end) {
+void rein_online_sequences(const rein_group_batch *b, const rein_leaf *leaf, int64_t part, int64_t *begin,
+                           int64_t *end) {
     *begin = b->n_seq;
     *end = 0;
     for (int64_t i = 0; i < b->n_seq; i++) {
@@ -135,10 +141,12 @@ static rein_status gradients(pass *s) {
     rein_trainer *t = &o->t;
     rein_group_batch *b = s->b;
     bool shared = o->critic == t, bonus = rein_loss_has_bonus(&o->opt.loss);
-    const rein_leaf_values out = {.logp = b->logp, .entropy = b->entropy, .divergence = b->divergence,
-                                  .value = shared ? b->value : NULL};
-    rein_leaf_gradient gradient = {.logp = b->dlogp, .entropy = bonus ? b->dentropy : NULL,
-                                   .divergence = b->ddivergence, .value = shared ? b->dvalue : NULL};
+    const rein_leaf_values out = {
+        .logp = b->logp, .entropy = b->entropy, .divergence = b->divergence, .value = shared ? b->value : NULL};
+    rein_leaf_gradient gradient = {.logp = b->dlogp,
+                                   .entropy = bonus ? b->dentropy : NULL,
+                                   .divergence = b->ddivergence,
+                                   .value = shared ? b->dvalue : NULL};
     if (shared && s->warm_up) gradient = (rein_leaf_gradient){.value = b->dvalue};
     t->leaf.value_detach = s->warm_up;
     rein_grads_zero(&t->grads, t->model);
@@ -214,7 +222,8 @@ static rein_status mini_batch(pass *s, rein_loss_metrics *metrics) {
 
 /* ---- updates ---- */
 
-/* Update what has gradients. The policy waits while a critic of its own warms up; on its trunk, only the head has any. */
+/* Update what has gradients. The policy waits while a critic of its own warms up; on its trunk, only the head has any.
+ */
 static rein_status update(const pass *s, const rein_loss_metrics *metrics, int64_t step) {
     rein_online *o = s->o;
     bool allowed = !(s->warm_up && o->critic == &o->own_critic);
@@ -237,8 +246,8 @@ static rein_status update(const pass *s, const rein_loss_metrics *metrics, int64
 
 rein_status rein_online_update(rein_online *o) {
     const rein_train_args *a = o->t.args;
-    pass s = {.o = o, .micro = a->per_device_train_batch_size,
-              .warm_up = o->critic && o->t.step < a->critic_warmup_steps};
+    pass s = {
+        .o = o, .micro = a->per_device_train_batch_size, .warm_up = o->critic && o->t.step < a->critic_warmup_steps};
     int64_t step = o->t.step;
     double entropy_coef = rein_entropy_control_coef(&o->state.entropy, &o->opt.loss);
     bool stop = false;
