@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,6 +136,21 @@ static void test_leaks_are_found(void **state) {
     assert_non_null(strstr(rein_error_message(), "a_train.jsonl:2"));
 }
 
+static void difficulty_is_the_distance_of_the_start(void **state) {
+    const rein_env *env = ((fixture *)*state)->env;
+    rein_task task;
+    double least = 1, most = 0, x;
+    for (int64_t i = 0; i < 2000; i++) {
+        assert_int_equal(env->cls->task(env, 3, REIN_SPLIT_TRAIN, i, &task), REIN_OK);
+        assert_int_equal(env->cls->difficulty(env, &task, &x), REIN_OK);
+        double reach = fmax(fabs(task.number[0]), fabs(task.number[1]));
+        assert_true(x == fmin(1, reach / 0.8)); /* the default radius */
+        least = fmin(least, x);
+        most = fmax(most, x);
+    }
+    assert_true(least < 0.1 && most > 0.9);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_clean_data, set_up, tear_down),
@@ -142,6 +158,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_plain_data, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_planted_faults_are_found, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_leaks_are_found, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(difficulty_is_the_distance_of_the_start, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

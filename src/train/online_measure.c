@@ -60,7 +60,7 @@ static rein_status add_ppo(rein_online *o) {
     } list[] = {
         {"objective/kl", r->kl_sum},
         {"objective/entropy", rein_pairwise_sum(minus_logp, o->N) / (double)o->N},
-        {"objective/non_score_reward", -charged},
+        {"objective/non_score_reward", 0 - charged},
         {"objective/rlhf_reward", r->reward.reward.mean - charged},
         {"objective/scores", r->reward.reward.mean},
         {"policy/approxkl_avg", r->mean[REIN_MEAN_APPROX_KL] / n},
