@@ -217,6 +217,22 @@ static void op_logprob_bwd(rein_device *dev, batch *b) {
     dev->ops->logprob_bwd(dev, b->word[DLOGITS], b->word[LOGP], b->word[STATP], b->word[LOGITS], b->read, b->T, b->T,
                           b->V);
 }
+static void op_mean(rein_device *dev, batch *b) {
+    dev->ops->logprob_mean(dev, b->word[LOGP], b->word[STATP], b->word[LOGITS], b->read, b->T, b->V);
+}
+/* Halfway between the two KLs, with the model itself as the teacher: the costly case. */
+static rein_teaching teaching(batch *b) {
+    return (rein_teaching){.logits = b->word[LOGITS], .stat = b->word[STATP], .beta = 0.5f};
+}
+static void op_divergence(rein_device *dev, batch *b) {
+    rein_teaching t = teaching(b);
+    dev->ops->divergence(dev, b->word[Y], &t, b->word[LOGITS], b->word[STATP], b->read, b->T, b->V);
+}
+static void op_distribution_bwd(rein_device *dev, batch *b) {
+    rein_distribution_gradient g = {.entropy = b->word[LOGP], .divergence = b->word[LOGP], .entropy_is = b->word[LOGP],
+                                    .divergence_is = b->word[Y], .teaching = teaching(b)};
+    dev->ops->distribution_bwd(dev, b->word[DLOGITS], &g, b->word[STATP], b->word[LOGITS], b->read, b->T, b->T, b->V);
+}
 static void op_embed(rein_device *dev, batch *b) {
     dev->ops->embed(dev, b->word[Y], weight(b, b->V), b->ids, b->T);
 }
@@ -266,6 +282,9 @@ static const timed table[] = {
     {"attention, decode", op_decode, work_decode},
     {"logprob", op_logprob, work_vocabulary},
     {"logprob_bwd", op_logprob_bwd, work_vocabulary},
+    {"logprob_mean", op_mean, work_vocabulary},
+    {"divergence", op_divergence, work_vocabulary},
+    {"distribution_bwd", op_distribution_bwd, work_vocabulary},
     {"embed", op_embed, work_width},
     {"embed_bwd", op_embed_bwd, work_width},
     {"adamw", op_adamw, work_weights},

@@ -148,6 +148,51 @@ printf 'max_steps: 1\nmax_stepps: 2\n' >options.yaml
 expect 2 'max_stepps.*max_steps.*options.yaml:2:[0-9]' "$rein" sft --config options.yaml
 expect 0 '' test ! -e p
 
+# ---- sweeps ----
+cat >trained.yaml <<'END'
+name: trained
+vars: {seed: 1, steps: 1}
+stages:
+  - name: sft
+    run: sft
+    options: {model_name_or_path: sft, dataset_name: rows.jsonl, output_dir: "{run}/sft", max_steps: "{steps}",
+              per_device_train_batch_size: 2, seed: "{seed}"}
+  - name: eval
+    run: eval
+    args: ["sft={run}/sft"]
+    options: {env: "dataset:train=rows.jsonl,eval=held.jsonl,reward_funcs=numeric_match", output_dir: "{run}/eval",
+              cases: 2, max_new_tokens: 3, seed: "{seed}"}
+END
+for i in 1 2 3 4; do printf '{"prompt":"%s+1=","completion":"%s","answer":"%s"}\n' $i $((i + 1)) $((i + 1)); done >rows.jsonl
+sed 's/"prompt":"/"prompt":"1/' rows.jsonl >held.jsonl
+cat >sweep.yaml <<'END'
+name: rates
+include: trained.yaml
+seeds: [1, 2]
+grid:
+  sft.learning_rate: [1e-3, 1e-2]
+  steps: [1, 2]
+END
+expect 2 'sweep2.yaml:[0-9]*:[0-9]*.*seedz.*seeds' sh -c "sed s/seeds/seedz/ sweep.yaml >sweep2.yaml; '$rein' sweep sweep2.yaml"
+expect 2 "no variable 'stepz'" sh -c "sed s/steps/stepz/ sweep.yaml >sweep3.yaml; '$rein' sweep sweep3.yaml --output_dir w3"
+expect 2 'point 5: the sweep has 4' "$rein" sweep sweep.yaml --point 5
+expect 0 'point 4: sft.learning_rate=1e-2 steps=2' "$rein" sweep sweep.yaml --point 4 --output_dir w
+sed -n '/point 4/,$p' out >point4.txt
+expect 0 '^point-4$' ls w
+expect 0 'point 3: sft.learning_rate=1e-2 steps=1' "$rein" sweep sweep.yaml --output_dir w
+cp out all.txt
+expect 0 '^4$' grep -c 'sft  *2  reward .* +- ' all.txt
+sed -n '/point 4/,$p' all.txt >point4-again.txt
+expect 0 '' cmp point4.txt point4-again.txt
+json sweep sweep.yaml --output_dir w
+cat >drawn.yaml <<'END'
+name: drawn
+include: trained.yaml
+seeds: [1]
+random: {points: 2, seed: 3, sft.learning_rate: [1e-4, 1e-2, log]}
+END
+expect 0 'point 2: sft.learning_rate=0.00[0-9]*$' "$rein" sweep drawn.yaml --output_dir v
+
 # ---- JSON ----
 json devices
 json inspect sft/checkpoint-4

@@ -124,6 +124,7 @@ void op_cases_linear(op_visit visit, void *user) {
     visit_linear(visit, user, 70, 257, 513); /* several tiles and chunks in every direction */
     visit_linear(visit, user, 513, 130, 70);
     visit_linear(visit, user, 6, 1030, 300);
+    visit_linear(visit, user, 5, 600, 1100); /* a weight beyond the near caches */
     for (int64_t r = 1; r <= 33; r++) { /* every remainder of every dimension */
         visit_linear(visit, user, r, 40, 7);
         visit_linear(visit, user, 5, r, 7);

@@ -166,11 +166,15 @@ static void run_exp(op_run *r, const int64_t *p) {
 void op_cases_logprob(op_visit visit, void *user) {
     static const int64_t vocabulary[] = {5, 64, 384, 49152}, beta[] = {0, 10, 50, 100};
     for (int64_t V = 1; V <= 40; V++)
-        visit(user, &(op_case){"distribution", run_distribution, {V, 1 + V % 4, V % 3 ? V / 2 : 0, 50 + V * 3, 400, beta[V % 4]}});
+        visit(user, &(op_case){"distribution",
+                               run_distribution,
+                               {V, 1 + V % 4, V % 3 ? V / 2 : 0, 50 + V * 3, 400, beta[V % 4]}});
     for (size_t i = 0; i < REIN_COUNT(vocabulary); i++)
         for (size_t b = 0; b < REIN_COUNT(beta); b++)
-            visit(user, &(op_case){"distribution", run_distribution,
-                                   {vocabulary[i], 2, b % 2 ? 7 : 100, 100 + 30 * (int64_t)(b / 2), b == 2 ? 20000 : 500, beta[b]}});
+            visit(user, &(op_case){"distribution",
+                                   run_distribution,
+                                   {vocabulary[i], 2, b % 2 ? 7 : 100, 100 + 30 * (int64_t)(b / 2),
+                                    b == 2 ? 20000 : 500, beta[b]}});
     for (int64_t V = 1; V <= 40; V++)
         visit(user, &(op_case){"logprob", run_logprob, {V, 1 + V % 4, V % 3 ? V / 2 : 0, 50 + V * 3, 400}});
     for (size_t i = 0; i < REIN_COUNT(vocabulary); i++) {

@@ -570,10 +570,23 @@ static void test_sumsq(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_linear),    cmocka_unit_test(test_plan_leaves_out), cmocka_unit_test(test_rmsnorm), cmocka_unit_test(test_center),
-        cmocka_unit_test(test_rope),      cmocka_unit_test(test_swiglu),          cmocka_unit_test(test_embed), cmocka_unit_test(test_scale_columns), cmocka_unit_test(test_dropout),
-        cmocka_unit_test(test_attention), cmocka_unit_test(test_attention_split), cmocka_unit_test(test_attention_cut),
-        cmocka_unit_test(test_logprob),   cmocka_unit_test(test_distribution), cmocka_unit_test(test_best), cmocka_unit_test(test_adamw),           cmocka_unit_test(test_sumsq),
+        cmocka_unit_test(test_linear),
+        cmocka_unit_test(test_plan_leaves_out),
+        cmocka_unit_test(test_rmsnorm),
+        cmocka_unit_test(test_center),
+        cmocka_unit_test(test_rope),
+        cmocka_unit_test(test_swiglu),
+        cmocka_unit_test(test_embed),
+        cmocka_unit_test(test_scale_columns),
+        cmocka_unit_test(test_dropout),
+        cmocka_unit_test(test_attention),
+        cmocka_unit_test(test_attention_split),
+        cmocka_unit_test(test_attention_cut),
+        cmocka_unit_test(test_logprob),
+        cmocka_unit_test(test_distribution),
+        cmocka_unit_test(test_best),
+        cmocka_unit_test(test_adamw),
+        cmocka_unit_test(test_sumsq),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

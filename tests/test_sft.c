@@ -104,6 +104,7 @@ static void eight_rows_by_heart(void **state) {
     OK(job_run(&j));
     assert_true(metric(&j, "loss", 1) > 2);
     if (!(metric(&j, "loss", 150) < 0.05)) fail_msg("loss %g after 150 steps", metric(&j, "loss", 150));
+    assert_true(metric(&j, "mean_token_accuracy", 1) < 0.5 && metric(&j, "mean_token_accuracy", 150) > 0.99);
     OK(rein_device_open_cpu(&dev, NULL, 1));
     job_path(path, &j, "checkpoint-150");
     OK(rein_start_model(&m, &tok, path, dev, NULL));

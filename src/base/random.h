@@ -20,7 +20,10 @@ typedef enum rein_stream {
     REIN_STREAM_DROPOUT = 8,     /* key of a pass's dropout: counter = step, iteration */
     REIN_STREAM_CLIP_COV = 11,   /* tokens that clip_cov leaves out: counter = step, micro-batch, token */
     REIN_STREAM_CURRICULUM = 12, /* choice of tasks: counter = step, slot or task, draw */
-    REIN_STREAM_ROUND = 13       /* key of a tensor's stochastic rounding: counter = update, tensor */
+    REIN_STREAM_ROUND = 13,      /* key of a tensor's stochastic rounding: counter = update, tensor */
+    REIN_STREAM_NOISE = 16,      /* key of a pass's noise on embeddings: counter = step */
+    REIN_STREAM_MIX = 17,        /* kinds of steps: counter = step */
+    REIN_STREAM_SWEEP = 18       /* settings of a random search: counter = point, setting */
 } rein_stream;
 
 /** Four words of Philox4x32-10. */

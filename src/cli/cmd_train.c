@@ -1,4 +1,4 @@
-/* rein sft, grpo, rloo, ppo: one training run, with progress on stderr and a line of results on stdout. */
+/* rein sft, dpo, reward train, distill, grpo, rloo, ppo: one training run, with progress on stderr and a line of results on stdout. */
 #include <string.h>
 
 #include "base/json.h"
@@ -74,6 +74,24 @@ static rein_status run_sft(const rein_cli *cli, const rein_options *opts, const 
     return run_training(cli, opts, "sft");
 }
 
+static rein_status run_dpo(const rein_cli *cli, const rein_options *opts, const char **words, int n_words) {
+    (void)words;
+    (void)n_words;
+    return run_training(cli, opts, "dpo");
+}
+
+static rein_status run_reward(const rein_cli *cli, const rein_options *opts, const char **words, int n_words) {
+    (void)words;
+    (void)n_words;
+    return run_training(cli, opts, "reward");
+}
+
+static rein_status run_distill(const rein_cli *cli, const rein_options *opts, const char **words, int n_words) {
+    (void)words;
+    (void)n_words;
+    return run_training(cli, opts, "distill");
+}
+
 static rein_status run_grpo(const rein_cli *cli, const rein_options *opts, const char **words, int n_words) {
     (void)words;
     (void)n_words;
@@ -94,6 +112,12 @@ static rein_status run_ppo(const rein_cli *cli, const rein_options *opts, const 
 
 const rein_command rein_cmd_sft = {"sft", NULL, "supervised fine-tuning", rein_train_rows, 0,
                                    sizeof(rein_train_args), 0, 0, run_sft, REIN_USE_SFT};
+const rein_command rein_cmd_dpo = {"dpo", NULL, "preference optimisation: DPO, IPO, SimPO, ORPO, KTO and others", rein_train_rows,
+                                   0, sizeof(rein_train_args), 0, 0, run_dpo, REIN_USE_DPO};
+const rein_command rein_cmd_reward_train = {"reward train", NULL, "a reward model from pairs of answers", rein_train_rows, 0,
+                                            sizeof(rein_train_args), 0, 0, run_reward, REIN_USE_REWARD};
+const rein_command rein_cmd_distill = {"distill", NULL, "learn a teacher's distribution, on given or on sampled answers",
+                                       rein_train_rows, 0, sizeof(rein_train_args), 0, 0, run_distill, REIN_USE_DISTILL};
 const rein_command rein_cmd_grpo = {"grpo", NULL, "group-relative policy optimisation in an environment",
                                     rein_train_rows, 0, sizeof(rein_train_args), 0, 0, run_grpo, REIN_USE_GRPO};
 const rein_command rein_cmd_rloo = {"rloo", NULL, "REINFORCE leave-one-out in an environment",

@@ -1,18 +1,48 @@
 /* The command table; see commands.h. */
 #include "cli/commands.h"
 
-extern const rein_command rein_cmd_run, rein_cmd_sft, rein_cmd_grpo, rein_cmd_rloo, rein_cmd_ppo, rein_cmd_eval,
-    rein_cmd_generate, rein_cmd_chat, rein_cmd_template, rein_cmd_logprobs, rein_cmd_grad, rein_cmd_loss, rein_cmd_tokenize, rein_cmd_detokenize,
-    rein_cmd_tokenizer_train, rein_cmd_sim, rein_cmd_lqr, rein_cmd_reward, rein_cmd_reward_lint, rein_cmd_data_gen,
-    rein_cmd_data_audit, rein_cmd_data_show, rein_cmd_convert, rein_cmd_merge, rein_cmd_inspect, rein_cmd_runs,
-    rein_cmd_report, rein_cmd_verify, rein_cmd_selftest, rein_cmd_devices;
+/* All commands, in the order of help. */
+#define COMMANDS(X) \
+    X(run) \
+    X(sweep) \
+    X(sft) \
+    X(grpo) \
+    X(rloo) \
+    X(ppo) \
+    X(dpo) \
+    X(distill) \
+    X(reward_train) \
+    X(eval) \
+    X(generate) \
+    X(chat) \
+    X(template) \
+    X(logprobs) \
+    X(grad) \
+    X(loss) \
+    X(tokenize) \
+    X(detokenize) \
+    X(tokenizer_train) \
+    X(sim) \
+    X(lqr) \
+    X(reward) \
+    X(reward_lint) \
+    X(data_gen) \
+    X(data_audit) \
+    X(data_show) \
+    X(convert) \
+    X(merge) \
+    X(inspect) \
+    X(runs) \
+    X(report) \
+    X(verify) \
+    X(selftest) \
+    X(devices)
 
-const rein_command *const rein_commands[] = {
-    &rein_cmd_run, &rein_cmd_sft, &rein_cmd_grpo, &rein_cmd_rloo, &rein_cmd_ppo, &rein_cmd_eval, &rein_cmd_generate, &rein_cmd_chat,
-    &rein_cmd_template, &rein_cmd_logprobs, &rein_cmd_grad, &rein_cmd_loss, &rein_cmd_tokenize, &rein_cmd_detokenize,
-    &rein_cmd_tokenizer_train, &rein_cmd_sim, &rein_cmd_lqr, &rein_cmd_reward, &rein_cmd_reward_lint,
-    &rein_cmd_data_gen, &rein_cmd_data_audit, &rein_cmd_data_show, &rein_cmd_convert, &rein_cmd_merge,
-    &rein_cmd_inspect, &rein_cmd_runs, &rein_cmd_report, &rein_cmd_verify, &rein_cmd_selftest, &rein_cmd_devices, NULL};
+#define DECLARE(name) extern const rein_command rein_cmd_##name;
+COMMANDS(DECLARE)
+
+#define ENTRY(name) &rein_cmd_##name,
+const rein_command *const rein_commands[] = {COMMANDS(ENTRY) NULL};
 
 rein_status rein_command_options(rein_options *opts, const rein_command *c, void *values) {
     return c->use ? rein_options_init_use(opts, c->options, c->use, values)

@@ -7,6 +7,7 @@
 #include "text/tokenizer.h"
 
 extern const rein_command *const rein_commands[]; /* NULL-ended, in the order of help */
+extern const rein_command rein_cmd_run, rein_cmd_sweep; /* which are no stages of a recipe */
 
 /** The command's rows with their defaults, as rein_options_init. */
 REIN_NODISCARD rein_status rein_command_options(rein_options *opts, const rein_command *c, void *values);

@@ -97,9 +97,9 @@ static rein_status count_chat(int64_t *n, const rein_audit_options *o, const rei
 }
 
 static rein_status count_tokens(int64_t *n, const rein_audit_options *o, const rein_row *row) {
-    struct json_object *const parts[] = {row->text, row->messages, row->prompt, row->completion};
+    struct json_object *const parts[] = {row->text, row->messages, row->prompt, row->completion, row->chosen, row->rejected};
     *n = 0;
-    if (row->chat && o->chat) return count_chat(n, o, row);
+    if (row->chat && o->chat && row->kind != REIN_ROW_PREFERENCE) return count_chat(n, o, row);
     for (size_t i = 0; i < REIN_COUNT(parts); i++)
         if (parts[i]) REIN_TRY(count_value(n, o->tokenizer, parts[i]));
     return REIN_OK;

@@ -72,21 +72,54 @@ static rein_status read_tools(rein_row *out, struct json_object *row) {
     return REIN_OK;
 }
 
-static rein_status read_conversation(rein_row *out) {
+/* Messages that answer a prompt. */
+static rein_status check_answer(struct json_object *messages, const char *column) {
     const char *first, *last;
-    if (out->kind == REIN_ROW_MESSAGES) return check_messages(out->messages, &first, &last);
-    rein_status status = check_messages(out->prompt, &first, &last);
+    rein_status status = check_messages(messages, &first, &last);
+    if (status != REIN_OK) return rein_error_prefix(status, "column '%s'", column);
+    if (!is_role(first, "assistant"))
+        return rein_fail(REIN_ERR_FORMAT, "column '%s' begins with the role '%s', expected assistant", column, first);
+    return REIN_OK;
+}
+
+static rein_status check_prompt(struct json_object *messages) {
+    const char *first, *last;
+    rein_status status = check_messages(messages, &first, &last);
     if (status != REIN_OK) return rein_error_prefix(status, "column 'prompt'");
     if (is_role(last, "assistant"))
         return rein_fail(REIN_ERR_FORMAT, "column 'prompt' ends with the assistant's turn: that is the answer");
     if (is_role(last, "system") || is_role(last, "developer"))
         return rein_fail(REIN_ERR_FORMAT, "column 'prompt' has only the role '%s'", last);
-    if (!out->completion) return REIN_OK;
-    status = check_messages(out->completion, &first, &last);
-    if (status != REIN_OK) return rein_error_prefix(status, "column 'completion'");
-    if (!is_role(first, "assistant"))
-        return rein_fail(REIN_ERR_FORMAT, "column 'completion' begins with the role '%s', expected assistant", first);
     return REIN_OK;
+}
+
+static rein_status read_conversation(rein_row *out) {
+    const char *first, *last;
+    if (out->kind == REIN_ROW_MESSAGES) return check_messages(out->messages, &first, &last);
+    if (!out->prompt) {
+        REIN_TRY(check_messages(out->chosen, &first, &last));
+        return check_messages(out->rejected, &first, &last);
+    }
+    REIN_TRY(check_prompt(out->prompt));
+    if (out->completion) return check_answer(out->completion, "completion");
+    if (out->kind != REIN_ROW_PREFERENCE) return REIN_OK;
+    REIN_TRY(check_answer(out->chosen, "chosen"));
+    return check_answer(out->rejected, "rejected");
+}
+
+/* Two answers in the prompt's form make a preference; columns of these names in another form are just columns. */
+static bool read_preference(rein_row *out, struct json_object *row) {
+    struct json_object *chosen, *rejected;
+    json_object_object_get_ex(row, "chosen", &chosen);
+    json_object_object_get_ex(row, "rejected", &rejected);
+    bool text = is_text(chosen) && is_text(rejected), list = is_list(chosen) && is_list(rejected);
+    if (out->prompt ? !(is_text(out->prompt) ? text : list) : !(text || list)) return false;
+    if (!out->prompt && (out->text || out->messages)) return false;
+    out->kind = REIN_ROW_PREFERENCE;
+    out->chat = list;
+    out->chosen = chosen;
+    out->rejected = rejected;
+    return true;
 }
 
 static rein_status read_columns(rein_row *out, struct json_object *row) {
@@ -94,6 +127,9 @@ static rein_status read_columns(rein_row *out, struct json_object *row) {
     json_object_object_get_ex(row, "messages", &out->messages);
     json_object_object_get_ex(row, "prompt", &out->prompt);
     json_object_object_get_ex(row, "completion", &out->completion);
+    json_object_object_get_ex(row, "label", &out->label);
+    json_object_object_get_ex(row, "margin", &out->margin);
+    if (!out->completion && read_preference(out, row)) return REIN_OK;
     if (out->prompt) {
         out->kind = out->completion ? REIN_ROW_COMPLETION : REIN_ROW_PROMPT;
         out->chat = is_list(out->prompt);
@@ -107,7 +143,8 @@ static rein_status read_columns(rein_row *out, struct json_object *row) {
         return is_list(out->messages) ? REIN_OK : rein_fail(REIN_ERR_FORMAT, "column 'messages' is no list");
     }
     if (!out->text)
-        return rein_fail(REIN_ERR_FORMAT, "a row needs a column text, messages, prompt, or prompt and completion");
+        return rein_fail(REIN_ERR_FORMAT, "a row needs a column text, messages, prompt, prompt and completion, "
+                                          "or chosen and rejected");
     return is_text(out->text) ? REIN_OK : rein_fail(REIN_ERR_FORMAT, "column 'text' is no text");
 }
 
@@ -195,6 +232,7 @@ static rein_status hash_value(uint64_t *key, struct json_object *value) {
 }
 
 rein_status rein_row_key(uint64_t *key, const rein_row *row) {
+    if (row->kind == REIN_ROW_PREFERENCE && !row->prompt) return hash_value(key, row->chosen);
     if (row->kind != REIN_ROW_MESSAGES) return hash_value(key, row->kind == REIN_ROW_TEXT ? row->text : row->prompt);
     struct json_object *question;
     if (rein_messages_question(&question, row->messages) != REIN_OK) return hash_value(key, row->messages);

@@ -1,6 +1,7 @@
 /*
  * Rows of a dataset in TRL's formats: language modelling {"text"} or {"messages"}, prompt-only {"prompt"},
- * prompt-completion {"prompt","completion"}, the latter as text or as lists of messages; "tools" beside messages.
+ * prompt-completion {"prompt","completion"} (with a "label": unpaired preference), preference {["prompt",]"chosen",
+ * "rejected"}; prompts and answers as text or as lists of messages; "tools" beside messages.
  */
 #ifndef REIN_IO_ROW_H
 #define REIN_IO_ROW_H
@@ -12,7 +13,8 @@ typedef enum rein_row_kind {
     REIN_ROW_TEXT,       /* {"text"} */
     REIN_ROW_MESSAGES,   /* {"messages"} */
     REIN_ROW_PROMPT,     /* {"prompt"} and whatever columns rewards use */
-    REIN_ROW_COMPLETION  /* {"prompt","completion"} */
+    REIN_ROW_COMPLETION, /* {"prompt","completion"} */
+    REIN_ROW_PREFERENCE  /* {"chosen","rejected"}, text or messages as the prompt, which may be missing */
 } rein_row_kind;
 
 /** A row taken apart. Members are borrowed from the row but `tools_parsed`. */
@@ -22,6 +24,9 @@ typedef struct rein_row {
     struct json_object *text;        /* TEXT */
     struct json_object *messages;    /* MESSAGES */
     struct json_object *prompt, *completion;
+    struct json_object *chosen, *rejected;
+    struct json_object *label;       /* as it stands in the row, or NULL */
+    struct json_object *margin;      /* likewise: by how much the chosen answer is better */
     struct json_object *tools;       /* array, or NULL: none */
     struct json_object *tools_parsed;/* owned, where the column is text; else NULL */
 } rein_row;

@@ -119,7 +119,7 @@ static scratch scratch_of(const rein_pass *pass, int64_t n) {
     return (scratch){s, s + 2 * n, s + 3 * n, s + 4 * n, s + 6 * n};
 }
 
-/* Divergences of the block's n reads from the teacher's distributions at the same rows, whose logits are computed here. */
+/* Divergences of the block's n reads from the teacher's distributions at the same rows; makes the teacher's logits. */
 static rein_status block_divergence(rein_pass *pass, int64_t rows, int64_t n, rein_teaching *t) {
     rein_pass *teacher = pass->teacher;
     rein_device *dev = pass->model->dev;
@@ -142,8 +142,8 @@ static rein_status block_forward(rein_pass *pass, const rein_read_values *out, i
     int64_t V = pass->model->cfg.V;
     const rein_read *reads = pass->block_read;
     block_logits(pass, rows);
-    op->logprob(dev, out->logp ? out->logp + at : s.spare, s.stat, out->entropy ? out->entropy + at : NULL, pass->logits,
-                reads, n, V);
+    op->logprob(dev, out->logp ? out->logp + at : s.spare, s.stat, out->entropy ? out->entropy + at : NULL,
+                pass->logits, reads, n, V);
     if (out->best) op->logprob_best(dev, out->best + at, pass->logits, reads, n, V);
     if (out->mean_logp) op->logprob_mean(dev, out->mean_logp + at, s.stat, pass->logits, reads, n, V);
     if (!out->divergence) return REIN_OK;
@@ -179,8 +179,10 @@ static rein_status logits_backward(rein_pass *pass, const rein_read_gradient *g,
     else
         memset(pass->dlogits, 0, (size_t)(rows * V) * sizeof(float));
     if (!g->entropy && !g->mean_logp && !g->divergence) return REIN_OK;
-    rein_distribution_gradient d = {.entropy = from(g->entropy, at), .mean_logp = from(g->mean_logp, at),
-                                    .divergence = from(g->divergence, at), .entropy_is = s.entropy,
+    rein_distribution_gradient d = {.entropy = from(g->entropy, at),
+                                    .mean_logp = from(g->mean_logp, at),
+                                    .divergence = from(g->divergence, at),
+                                    .entropy_is = s.entropy,
                                     .divergence_is = s.divergence};
     if (g->divergence) REIN_TRY(block_divergence(pass, rows, n, &d.teaching));
     op->distribution_bwd(dev, pass->dlogits, &d, s.stat, pass->logits, reads, n, rows, V);

@@ -53,6 +53,7 @@ typedef struct rein_leaf {
 int64_t rein_seg_panels(int64_t pos, int64_t n);
 int64_t rein_seg_floats(const rein_model *m, int64_t panels);
 
+/** A leaf whose owner then clears pass.tape only runs forward, and keeps the activations of one layer instead of all. */
 REIN_NODISCARD rein_status rein_leaf_init(rein_leaf *leaf, const rein_model *model);
 void rein_leaf_deinit(rein_leaf *leaf);
 

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/random.h"
 #include "model/linear.h"
 #include "model/lora.h"
 
@@ -173,6 +174,24 @@ static void layer_forward(rein_pass *pass, const rein_batch *b, int64_t l, float
     op->add(dev, next, a.mid, tmp, T * C);
 }
 
+/* x (T, C) += the noise of pass->noise. */
+static void add_noise(const rein_pass *pass, const rein_batch *b, float *x) {
+    const int64_t C = pass->model->cfg.C;
+    const uint32_t key[2] = {(uint32_t)pass->noise.key, (uint32_t)(pass->noise.key >> 32)};
+    for (int64_t i = 0; i < b->n_runs; i++) {
+        const rein_run *r = &b->runs[i];
+        const float size = pass->noise.alpha / sqrtf((float)(r->n * C));
+        for (int64_t t = r->row; t < r->row + r->n; t++)
+            for (int64_t c = 0; c < C; c += 4) {
+                const uint32_t counter[4] = {b->span[t], (uint32_t)b->pos[t], (uint32_t)c, 0};
+                uint32_t word[4];
+                rein_philox(word, counter, key);
+                for (int64_t k = 0; k < 4 && c + k < C; k++)
+                    x[t * C + c + k] += size * ((float)(word[k] >> 8) * 0x1p-23f - 1); /* [-1, 1) */
+            }
+    }
+}
+
 rein_status rein_pass_forward(rein_pass *pass, const rein_batch *b) {
     const rein_model *m = pass->model;
     REIN_TRY(rein_pass_reserve(pass, b->T));
@@ -181,6 +200,7 @@ rein_status rein_pass_forward(rein_pass *pass, const rein_batch *b) {
         REIN_ASSERT(b->pos[t] >= 0 && b->pos[t] < m->n_pos);
     }
     m->dev->ops->embed(m->dev, layer_acts(pass, 0).x, m->embed, b->ids, b->T);
+    if (pass->noise.alpha > 0) add_noise(pass, b, layer_acts(pass, 0).x);
     for (int64_t l = 0; l < m->cfg.L; l++)
         layer_forward(pass, b, l, l + 1 < m->cfg.L ? layer_acts(pass, l + 1).x : pass->x);
     pass->rows_done += b->T;

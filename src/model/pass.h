@@ -31,11 +31,19 @@ typedef struct rein_dropout {
     uint64_t key; /* of the draws; the same in a forward pass and its backward pass */
 } rein_dropout;
 
+/** Noise on the embedded rows: uniform in +-alpha / sqrt(n C), n the tokens of the row's span; alpha == 0: none. A function
+ *  of key, span, position and channel. NEFTune, Jain et al. 2023, arXiv:2310.05914. */
+typedef struct rein_noise {
+    float alpha;
+    uint64_t key;
+} rein_noise;
+
 /** Buffers of a pass; grown on demand, reused from pass to pass. */
 typedef struct rein_pass {
     const rein_model *model;
     bool tape;            /* keep all layers */
     rein_dropout dropout;
+    rein_noise noise;
     int64_t cap_T;
     float *act;           /* layer buffers */
     float *x;             /* (T, C) residual stream; after rein_pass_forward: the last layer's output */

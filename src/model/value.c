@@ -19,7 +19,8 @@ enum { NORM_WEIGHT, NORM_BIAS, OUT_WEIGHT, OUT_BIAS, UP_WEIGHT, UP_BIAS, PARAMS 
 static int64_t count(const rein_value *v) { return v->kind == REIN_VALUE_MLP ? PARAMS : UP_WEIGHT; }
 
 rein_status rein_value_add(rein_model *m) {
-    static const char *const name[PARAMS] = {"norm.weight", "norm.bias", "out.weight", "out.bias", "up.weight", "up.bias"};
+    static const char *const name[PARAMS] = {"norm.weight", "norm.bias", "out.weight",
+                                             "out.bias",    "up.weight", "up.bias"};
     static const rein_param_kind kind[PARAMS] = {REIN_PARAM_NORM, REIN_PARAM_BIAS,   REIN_PARAM_MATRIX,
                                                  REIN_PARAM_BIAS, REIN_PARAM_MATRIX, REIN_PARAM_BIAS};
     rein_value *v = m->value;
@@ -27,7 +28,9 @@ rein_status rein_value_add(rein_model *m) {
     REIN_TRY(rein_realloc(&m->param, m->n_param, m->n_param + count(v), sizeof *m->param));
     for (int i = 0; i < count(v); i++) {
         rein_param *p = &m->param[m->n_param++];
-        *p = (rein_param){.kind = kind[i], .rows = i == UP_WEIGHT ? m->cfg.C : 1, .cols = i == OUT_BIAS ? 1 : m->cfg.C,
+        *p = (rein_param){.kind = kind[i],
+                          .rows = i == UP_WEIGHT ? m->cfg.C : 1,
+                          .cols = i == OUT_BIAS ? 1 : m->cfg.C,
                           .offset = m->n_float};
         snprintf(p->name, sizeof p->name, "value_head.%s", name[i]);
         m->n_float += rein_param_floats(p->rows, p->cols);
@@ -43,7 +46,8 @@ static rein_vector vector(const rein_model *m, int i) {
 static rein_product product(const rein_model *m, int weight, int bias) {
     const rein_param *p = &m->param[m->value->first + weight];
     return (rein_product){.w = {.rows = m->w + p->offset, .N = p->rows, .K = p->cols, .dtype = REIN_F32},
-                          .grad = p->offset, .bias = vector(m, bias)};
+                          .grad = p->offset,
+                          .bias = vector(m, bias)};
 }
 
 void rein_value_bind(rein_model *m) {
@@ -206,8 +210,8 @@ static void block_backward(rein_pass *pass, const rows *r, int64_t n, const rein
         op->linear_dx(dev, r->dy, r->dgate_up, 2 * C, v->up.w, n);
     }
     op->bias_grad(dev, gw + v->norm_bias.grad, r->dy, C, plan, C);
-    op->rmsnorm_bwd(dev, r->dy, gw + v->norm_weight.grad, r->dy, C, r->centred, C, v->norm_weight.w, r->rstd, plan, n, 1, C,
-                    0);
+    op->rmsnorm_bwd(dev, r->dy, gw + v->norm_weight.grad, r->dy, C, r->centred, C, v->norm_weight.w, r->rstd, plan, n,
+                    1, C, 0);
     op->center(dev, r->dy, r->dy, n, C); /* a projection is its own adjoint */
 }
 

@@ -27,12 +27,13 @@ struct rein_reward_func {
     rein_options options; /* owns the parameters' strings */
     void *config;         /* parameters; NULL: none */
     void *state;          /* the class's own */
+    rein_reward_host host; /* of a model's state */
     char *argument;       /* batch without options: the command; owned by options.arena */
 };
 
 extern const rein_reward_class rein_reward_accuracy, rein_reward_reasoning, rein_reward_cosine, rein_reward_think, rein_reward_repetition,
     rein_reward_overlong, rein_reward_exact, rein_reward_numeric, rein_reward_regex, rein_reward_json,
-    rein_reward_process;
+    rein_reward_process, rein_reward_model;
 
 /** Length of the first item of a list: up to a comma (or, if `semicolon`, a semicolon) outside of quotes "..." and of
  *  brackets. */

@@ -18,7 +18,7 @@ struct rein_rewards {
 static const rein_reward_class *const classes[] = {&rein_reward_accuracy, &rein_reward_reasoning, &rein_reward_cosine, &rein_reward_think,
                                                    &rein_reward_repetition, &rein_reward_overlong, &rein_reward_exact,
                                                    &rein_reward_numeric, &rein_reward_regex, &rein_reward_json,
-                                                   &rein_reward_process};
+                                                   &rein_reward_process, &rein_reward_model};
 
 /* ---- text of a list ---- */
 
@@ -223,6 +223,19 @@ void rein_rewards_close(rein_rewards *r) {
         rein_free(f->config);
     }
     rein_free(r);
+}
+
+rein_status rein_rewards_bind(rein_rewards *r, const rein_reward_host *host) {
+    for (int64_t k = 0; k < r->n; k++) {
+        rein_reward_func *f = &r->func[k];
+        if (f->cls != &rein_reward_model) continue;
+        if (!host)
+            return rein_fail(REIN_ERR_USAGE, "reward function model:%s: only training on a dataset_name can run a reward model",
+                             f->argument);
+        REIN_TRY(host->open(&f->state, f->argument, host->user));
+        f->host = *host;
+    }
+    return REIN_OK;
 }
 
 int64_t rein_rewards_count(const rein_rewards *r) { return r->n; }

@@ -5,6 +5,7 @@
  *
  *   accuracy_reward,think_format_reward            two functions
  *   soft_overlong(max_completion_len=256,soft_punish_cache=64)   with parameters; also soft_overlong:key=value;key=value
+ *   model:DIR                                      a reward model, where a host is there to run it: rein_rewards_bind
  *   style=process:python3 judge.py --strict        a program of the user's; NAME= in front renames a function
  *
  * A function may have nothing to say about a row: its reward is then missing (NaN here), is left out of the weighted
@@ -45,6 +46,17 @@ typedef struct rein_rewards rein_rewards; /* constant once open: threads may sha
 REIN_NODISCARD rein_status rein_rewards_open(rein_rewards **out, const char *funcs, const char *weights,
                                              double timeout);
 void rein_rewards_close(rein_rewards *r);
+
+/** Who runs the models of model:DIR: this folder never sees one. */
+typedef struct rein_reward_host {
+    rein_status (*open)(void **state, const char *path, void *user);
+    rein_status (*score)(double *out, void *state, const rein_reward_answer *answer, int64_t n); /* out (n) */
+    void (*close)(void *state);
+    void *user;
+} rein_reward_host;
+
+/** Open the models of a list; to be called once, before scoring. `host` NULL: REIN_ERR_USAGE if there is one. */
+REIN_NODISCARD rein_status rein_rewards_bind(rein_rewards *r, const rein_reward_host *host);
 
 int64_t rein_rewards_count(const rein_rewards *r);
 /** Name for metrics, as in TRL: rewards/NAME/mean. Lives as long as `r`. */

@@ -10,10 +10,14 @@
 #include "rl/curriculum.h"
 #include "rl/kl_control.h"
 #include "rl/loss.h"
+#include "rl/preference.h"
 #include "train/best.h"
 #include "train/dataset.h"
+#include "train/pack.h"
+#include "train/sft.h"
 
 enum { SFT = REIN_USE_SFT, GRPO = REIN_USE_GRPO, RLOO = REIN_USE_RLOO, PPO = REIN_USE_PPO, ROLLOUT = GRPO | RLOO | PPO };
+enum { DPO = REIN_USE_DPO, REWARD = REIN_USE_REWARD, DISTILL = REIN_USE_DISTILL, OFFLINE = SFT | DPO | REWARD | DISTILL };
 
 const rein_option rein_train_rows[] = {
     /* sft */
@@ -22,13 +26,67 @@ const rein_option rein_train_rows[] = {
     {"completion_only_loss", REIN_OPT_BOOL, offsetof(rein_train_args, completion_only_loss), "true", 0, 0, NULL,
      "loss on the completion only; false: on the whole text", NULL, SFT},
     {"num_train_epochs", REIN_OPT_FLOAT, offsetof(rein_train_args, num_train_epochs), "1", 0.0001, 1000000.0, NULL,
-     "passes over the data, unless max_steps is given", NULL, SFT},
+     "passes over the data, unless max_steps is given", NULL, OFFLINE},
     {"max_length", REIN_OPT_INT, offsetof(rein_train_args, max_length), "1024", 2, 1048576, NULL,
-     "tokens of a row; longer ones: see truncation_mode", NULL, SFT},
+     "tokens of a row; longer ones: see truncation_mode", NULL, OFFLINE},
     {"truncation_mode", REIN_OPT_CHOICE, offsetof(rein_train_args, truncation_mode), "error", 0, 0,
-     REIN_TRUNCATION_CHOICES, "what a longer row is: an error, cut to its start or its end, or left out (counted)", NULL, SFT},
+     REIN_TRUNCATION_CHOICES, "what a longer row is: an error, cut to its start or its end, or left out (counted)", NULL, OFFLINE},
     {"assistant_only_loss", REIN_OPT_BOOL, offsetof(rein_train_args, assistant_only_loss), "false", 0, 0, NULL,
      "conversations: loss on what the assistant says only", NULL, SFT},
+    {"loss_type", REIN_OPT_CHOICE, offsetof(rein_train_args, sft_loss_type), "nll", 0, 0, REIN_SFT_LOSS_CHOICES,
+     "nll, or dft: -log p of each token weighted by its own probability p, which takes no gradient", NULL, SFT},
+    {"label_smoothing_factor", REIN_OPT_FLOAT, offsetof(rein_train_args, label_smoothing_factor), "0", 0, 0.999999, NULL,
+     "share of the loss that is the mean of -log p over the vocabulary", NULL, SFT},
+    {"packing", REIN_OPT_BOOL, offsetof(rein_train_args, packing), "false", 0, 0, NULL,
+     "a unit of a batch is a sequence of up to max_length tokens made of several rows", NULL, SFT},
+    {"packing_strategy", REIN_OPT_CHOICE, offsetof(rein_train_args, packing_strategy), "bfd", 0, 0, REIN_PACKING_CHOICES,
+     "bfd: whole rows, best fit decreasing; bfd_split: longer ones cut; wrapped: one stream, cut, rows see those before", NULL, SFT},
+    {"neftune_noise_alpha", REIN_OPT_FLOAT, offsetof(rein_train_args, neftune_noise_alpha), "0", 0, 1000, NULL,
+     "uniform noise on the embeddings in training, times alpha / sqrt(tokens of the row * hidden size); 0: none", NULL, SFT},
+    {"eval_dataset_name", REIN_OPT_STRING, offsetof(rein_train_args, eval_dataset_name), NULL, 0, 0, NULL,
+     "held-out rows: measured, never trained on", "FILE", OFFLINE},
+    {"eval_split_ratio", REIN_OPT_FLOAT, offsetof(rein_train_args, eval_split_ratio), "0", 0, 0.9, NULL,
+     "share of dataset_name that is held out, drawn by the seed", NULL, OFFLINE},
+    {"eval_steps", REIN_OPT_INT, offsetof(rein_train_args, eval_steps), "0", 0, 2147483648, NULL,
+     "measure held-out rows every so many steps, and at the end; 0: only at the end", NULL, OFFLINE},
+    /* dpo */
+    {"loss_type", REIN_OPT_CHOICE, offsetof(rein_train_args, preference_loss_type), "sigmoid", 0, 0, REIN_PREFERENCE_CHOICES,
+     "loss on preferences; kto: on single answers with a label", NULL, DPO},
+    {"beta", REIN_OPT_FLOAT, offsetof(rein_train_args, preference_beta), "0.1", 1e-09, 1000000.0, NULL,
+     "how strongly the policy is held to the reference: scale of the implicit rewards", NULL, DPO},
+    {"ref_model", REIN_OPT_STRING, offsetof(rein_train_args, ref_model), NULL, 0, 0, NULL,
+     "reference policy: init (the start of this run; the default), base (without the adapter) or a model directory",
+     "init|base|DIR", DPO},
+    {"reference_free", REIN_OPT_BOOL, offsetof(rein_train_args, reference_free), "false", 0, 0, NULL,
+     "a uniform reference: its log-probs count as 0", NULL, DPO},
+    {"label_smoothing", REIN_OPT_FLOAT, offsetof(rein_train_args, label_smoothing), "0", 0, 0.499999, NULL,
+     "probability that a preference is the wrong way round: sigmoid, robust, exo_pair, simpo", NULL, DPO},
+    {"simpo_gamma", REIN_OPT_FLOAT, offsetof(rein_train_args, simpo_gamma), "0.5", 0, 1000, NULL,
+     "simpo: margin between the rewards that is aimed at", NULL, DPO},
+    {"desirable_weight", REIN_OPT_FLOAT, offsetof(rein_train_args, desirable_weight), "1", 0, 1000, NULL,
+     "kto: weight of answers with label true", NULL, DPO},
+    {"undesirable_weight", REIN_OPT_FLOAT, offsetof(rein_train_args, undesirable_weight), "1", 0, 1000, NULL,
+     "kto: weight of answers with label false", NULL, DPO},
+    {"learning_rate", REIN_OPT_FLOAT, offsetof(rein_train_args, learning_rate), "1e-6", 0, 10, NULL,
+     "peak learning rate", NULL, DPO},
+    /* reward train */
+    {"center_rewards_coefficient", REIN_OPT_FLOAT, offsetof(rein_train_args, center_rewards_coefficient), "0", 0, 1000, NULL,
+     "weight of the squared sum of both rewards, which holds their mean at 0", NULL, REWARD},
+    {"learning_rate", REIN_OPT_FLOAT, offsetof(rein_train_args, learning_rate), "1e-4", 0, 10, NULL,
+     "peak learning rate", NULL, REWARD},
+    /* distill */
+    {"teacher_model", REIN_OPT_STRING, offsetof(rein_train_args, teacher_model), NULL, 0, 0, NULL,
+     "whose distribution is learnt: directory, GGUF file, checkpoint, run or adapter with the same tokenizer", "MODEL", DISTILL},
+    {"beta", REIN_OPT_FLOAT, offsetof(rein_train_args, distill_beta), "0.5", 0, 1, NULL,
+     "divergence: 0 KL(teacher || policy), 1 KL(policy || teacher), between them generalised Jensen-Shannon", NULL, DISTILL},
+    {"lmbda", REIN_OPT_FLOAT, offsetof(rein_train_args, lmbda), "0.5", 0, 1, NULL,
+     "share of steps on answers that the policy samples; 1: rows need no completion", NULL, DISTILL},
+    {"seq_kd", REIN_OPT_BOOL, offsetof(rein_train_args, seq_kd), "false", 0, 0, NULL,
+     "the other steps are on answers that the teacher samples, not on the rows' completions", NULL, DISTILL},
+    {"temperature", REIN_OPT_FLOAT, offsetof(rein_train_args, distill_temperature), "0.9", 0.01, 100, NULL,
+     "of sampling, and of both distributions in the loss", NULL, DISTILL},
+    {"max_new_tokens", REIN_OPT_INT, offsetof(rein_train_args, max_new_tokens), "128", 1, 1048576, NULL,
+     "tokens of a sampled answer", NULL, DISTILL},
     {"model_type", REIN_OPT_CHOICE, offsetof(rein_train_args, model_type), "llama", 0, 0, "llama|qwen3",
      "family of a model from scratch (no model_name_or_path)", NULL, SFT},
     {"hidden_size", REIN_OPT_INT, offsetof(rein_train_args, hidden_size), "128", 1, 1048576, NULL,
@@ -102,7 +160,7 @@ const rein_option rein_train_rows[] = {
     {"microbatch_tokens", REIN_OPT_INT, offsetof(rein_train_args, microbatch_tokens), "8192", 0, 1073741824, NULL,
      "rows computed at a time, for memory only: cannot change a bit; 0: all", NULL, 0},
     {"learning_rate", REIN_OPT_FLOAT, offsetof(rein_train_args, learning_rate), "2e-5", 0, 10, NULL,
-     "peak learning rate", NULL, 0},
+     "peak learning rate", NULL, ~(unsigned)(DPO | REWARD)},
     {"weight_decay", REIN_OPT_FLOAT, offsetof(rein_train_args, weight_decay), "0", 0, 10, NULL,
      "decoupled (sgd: in the gradient); not on norms and biases", NULL, 0},
     {"adam_beta1", REIN_OPT_FLOAT, offsetof(rein_train_args, adam_beta1), "0.9", 0, 0.999999, NULL,
@@ -157,9 +215,9 @@ const rein_option rein_train_rows[] = {
      "log frac_params_changed, the share of trained parameters whose bits an update changed (keeps a copy of them)", NULL, 0},
     /* rollouts */
     {"env", REIN_OPT_STRING, offsetof(rein_train_args, env), NULL, 0, 0, NULL,
-     "environment: NAME or NAME:key=value,key=value", "SPEC", ROLLOUT},
+     "environment: NAME or NAME:key=value,key=value", "SPEC", ROLLOUT | DISTILL},
     {"reward_funcs", REIN_OPT_STRING, offsetof(rein_train_args, reward_funcs), NULL, 0, 0, NULL,
-     "with dataset_name: NAME, NAME(key=value), process:COMMAND; several with commas", "LIST", ROLLOUT},
+     "with dataset_name: NAME, NAME(key=value), process:COMMAND, model:DIR; several with commas", "LIST", ROLLOUT},
     {"reward_weights", REIN_OPT_STRING, offsetof(rein_train_args, reward_weights), NULL, 0, 0, NULL,
      "a weight a reward function; default: all 1", "W,W...", ROLLOUT},
     {"reward_timeout", REIN_OPT_FLOAT, offsetof(rein_train_args, reward_timeout), "60", 0.01, 86400, NULL,

@@ -14,6 +14,24 @@ typedef struct rein_train_args {
     int truncation_mode;
     double num_train_epochs;
     int64_t max_length;
+    int sft_loss_type, packing_strategy;
+    double label_smoothing_factor, neftune_noise_alpha;
+    bool packing;
+    /* rows of a file: sft, dpo, reward train, distill */
+    const char *eval_dataset_name;
+    double eval_split_ratio;
+    int64_t eval_steps;
+    /* dpo */
+    int preference_loss_type;
+    double preference_beta, label_smoothing, simpo_gamma, desirable_weight, undesirable_weight;
+    bool reference_free;
+    /* reward train */
+    double center_rewards_coefficient;
+    /* distill */
+    const char *teacher_model;
+    double distill_beta, distill_temperature, lmbda;
+    int64_t max_new_tokens;
+    bool seq_kd;
     /* sft from scratch */
     int model_type;
     int64_t hidden_size, intermediate_size, num_hidden_layers, num_attention_heads, num_key_value_heads;
@@ -98,7 +116,8 @@ typedef struct rein_train_args {
 } rein_train_args;
 
 /** Bits of the training commands in rein_option.use. */
-enum { REIN_USE_SFT = 1 << 0, REIN_USE_GRPO = 1 << 1, REIN_USE_RLOO = 1 << 2, REIN_USE_PPO = 1 << 3 };
+enum { REIN_USE_SFT = 1 << 0, REIN_USE_GRPO = 1 << 1, REIN_USE_RLOO = 1 << 2, REIN_USE_PPO = 1 << 3, REIN_USE_DPO = 1 << 8,
+       REIN_USE_REWARD = 1 << 9, REIN_USE_DISTILL = 1 << 10 };
 
 /** `critic`, in the order of REIN_CRITIC_CHOICES. */
 typedef enum rein_critic_kind { REIN_CRITIC_SHARED, REIN_CRITIC_SEPARATE } rein_critic_kind;

@@ -6,6 +6,7 @@
 #include "env/dataset/dataset.h"
 #include "env/open.h"
 #include "train/online_loop.h"
+#include "train/reward_model.h"
 
 /* ---- one step ---- */
 
@@ -131,7 +132,7 @@ rein_status rein_online_replay_env(rein_online_kind kind, const rein_train_args 
 /* ---- the commands ---- */
 
 /* The environment of a run: --env, or the rows of --dataset_name. */
-static rein_status open_env(rein_env **env, const rein_train_args *a) {
+static rein_status open_env(rein_env **env, const rein_train_args *a, rein_device *dev) {
     if (a->env && a->dataset_name)
         return rein_fail(REIN_ERR_USAGE, "env '%s' and dataset_name '%s': give one of them", a->env, a->dataset_name);
     if (a->env && (a->reward_funcs || a->reward_weights))
@@ -140,7 +141,9 @@ static rein_status open_env(rein_env **env, const rein_train_args *a) {
                          a->env);
     if (a->env) return rein_env_open(env, a->env);
     if (!a->dataset_name) return rein_fail(REIN_ERR_USAGE, "give --env, or --dataset_name with --reward_funcs");
+    const rein_reward_host host = rein_reward_model_host(dev);
     rein_dataset_config config = {.train = a->dataset_name,
+                                  .host = &host,
                                   .reward_funcs = a->reward_funcs,
                                   .reward_weights = a->reward_weights,
                                   .reward_timeout = a->reward_timeout,
@@ -151,7 +154,7 @@ static rein_status open_env(rein_env **env, const rein_train_args *a) {
 static rein_status run(rein_online_kind kind, const rein_train_args *args, const char *config_yaml, rein_device *dev,
                        const rein_train_watch *watch) {
     rein_env *env;
-    REIN_TRY(open_env(&env, args));
+    REIN_TRY(open_env(&env, args, dev));
     rein_status status = rein_online_run_env(kind, args, config_yaml, env, dev, watch);
     rein_env_close(env);
     return status;
@@ -160,7 +163,7 @@ static rein_status run(rein_online_kind kind, const rein_train_args *args, const
 static rein_status replay(rein_online_kind kind, const rein_train_args *args, rein_device *dev, const char *checkpoint,
                           int64_t step, rein_commit *out, rein_str *journal) {
     rein_env *env;
-    REIN_TRY(open_env(&env, args));
+    REIN_TRY(open_env(&env, args, dev));
     rein_status status = rein_online_replay_env(kind, args, env, dev, checkpoint, step, out, journal);
     rein_env_close(env);
     return status;

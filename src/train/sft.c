@@ -1,26 +1,20 @@
 /* Supervised fine-tuning; see sft.h. */
 #include "train/sft.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/file.h"
-#include "base/json.h"
-#include "base/sum.h"
-#include "train/dataset.h"
+#include "base/math64.h"
+#include "train/pack.h"
+
+/* In the order of the metrics. */
+enum { LOSS, ENTROPY, ACCURACY };
+static const char *const metrics[] = {"loss", "entropy", "mean_token_accuracy", NULL};
 
 typedef struct sft {
-    rein_trainer t;
-    rein_prompt_chat chat;
-    rein_dataset data;
-    int64_t *order; /* rows of epoch `epoch` */
-    int64_t epoch;
-    int64_t batch;  /* rows of an optimiser step */
-    rein_forest forest;
-    float *logp, *entropy, *dlogp;
-    double *row_sum;
-    int64_t cap_tok;
+    rein_pack pack;
+    bool packed; /* units are the pack's, else rows */
+    int64_t items; /* tokens of the batch that count */
 } sft;
 
 /* ---- the model that training starts from ---- */
@@ -43,8 +37,9 @@ static rein_status fresh_config(rein_model_config *cfg, const rein_train_args *a
     return rein_model_config_check(cfg);
 }
 
-static rein_status fresh_model(rein_model **model, rein_tokenizer **tok, const rein_train_args *a, rein_device *dev) {
+static rein_status start_model(rein_model **model, rein_tokenizer **tok, const rein_train_args *a, rein_device *dev) {
     rein_model_config cfg;
+    if (a->model_name_or_path) return rein_start_policy(model, tok, a, dev);
     REIN_TRY(rein_policy_check(a));
     if (a->use_peft) return rein_fail(REIN_ERR_USAGE, "use_peft needs --model_name_or_path: there is nothing to adapt");
     if (!a->tokenizer)
@@ -58,230 +53,138 @@ static rein_status fresh_model(rein_model **model, rein_tokenizer **tok, const r
 
 /* ---- set-up ---- */
 
-static void sft_deinit(sft *s) {
-    rein_prompt_chat_close(&s->chat);
-    rein_trainer_deinit(&s->t);
-    rein_dataset_deinit(&s->data);
-    rein_forest_deinit(&s->forest);
-    rein_free(s->order);
-    rein_free(s->logp);
-    rein_free(s->entropy);
-    rein_free(s->dlogp);
-    rein_free(s->row_sum);
+static void sft_close(rein_offline *o) {
+    sft *s = o->state;
+    if (s) rein_pack_deinit(&s->pack);
 }
 
-/* A model from scratch has no template. */
-static rein_status load_chat(sft *s) {
-    const rein_train_args *a = s->t.args;
-    const rein_prompt_chat_args args = {.kwargs = a->chat_template_kwargs};
-    if (!a->model_name_or_path && !a->chat_template_kwargs) return REIN_OK;
-    if (!a->model_name_or_path)
-        return rein_fail(REIN_ERR_USAGE, "chat_template_kwargs is given, and a model from scratch has no chat template");
-    return rein_start_chat(&s->chat, a->model_name_or_path, &args);
+/* Units of several rows. */
+static rein_status pack_rows(rein_offline *o, sft *s) {
+    const rein_dataset *d = &o->data;
+    const rein_train_args *a = o->t.args;
+    int64_t *length, max_length = a->max_length < o->t.model->n_pos ? a->max_length : o->t.model->n_pos;
+    REIN_TRY(rein_alloc(&length, o->n_train, sizeof *length));
+    for (int64_t i = 0; i < o->n_train; i++) length[i] = d->first[o->place[i] + 1] - d->first[o->place[i]];
+    rein_status status = rein_pack_make(&s->pack, length, o->n_train, max_length);
+    rein_free(length);
+    REIN_TRY(status);
+    s->packed = true;
+    o->n_unit = s->pack.n_unit;
+    return REIN_OK;
 }
 
-static rein_status load_data(sft *s) {
-    const rein_train_args *a = s->t.args;
-    const rein_model *m = s->t.model;
-    REIN_TRY(load_chat(s));
-    const rein_dataset_options o = {.eos = (int32_t)m->cfg.eos_id[0],
-                                    .max_length = a->max_length < m->n_pos ? a->max_length : m->n_pos,
-                                    .truncation = (rein_truncation)a->truncation_mode,
-                                    .completion_only = a->completion_only_loss,
-                                    .assistant_only = a->assistant_only_loss,
-                                    .chat = s->chat.format,
-                                    .chat_kwargs = s->chat.kwargs};
-    return rein_dataset_load(&s->data, a->dataset_name, s->t.tokenizer, &o);
+static rein_status check_options(const rein_train_args *a) {
+    bool cuts = a->packing && a->packing_strategy != REIN_PACKING_BFD;
+    if (!a->packing && a->packing_strategy != REIN_PACKING_BFD)
+        return rein_fail(REIN_ERR_USAGE, "packing_strategy is given but packing is false, so nothing would read it");
+    if (cuts && a->truncation_mode != REIN_TRUNCATION_ERROR)
+        return rein_fail(REIN_ERR_USAGE, "truncation_mode is given, and this packing_strategy cuts rows itself");
+    if (a->sft_loss_type == REIN_SFT_DFT && a->label_smoothing_factor > 0)
+        return rein_fail(REIN_ERR_USAGE, "loss_type dft has no label smoothing, and label_smoothing_factor is %g",
+                         a->label_smoothing_factor);
+    return REIN_OK;
 }
 
-static rein_status sft_init(sft *s, const rein_train_args *a, rein_device *dev, const rein_train_watch *watch) {
-    rein_model *model = NULL;
-    rein_tokenizer *tok = NULL;
-    if (!a->dataset_name) return rein_fail(REIN_ERR_USAGE, "option --dataset_name is missing");
-    rein_status status = a->model_name_or_path ? rein_start_policy(&model, &tok, a, dev)
-                                               : fresh_model(&model, &tok, a, dev);
-    if (status != REIN_OK) {
-        rein_model_destroy(model);
-        rein_tokenizer_destroy(tok);
-        return rein_trace_add(status, __FILE__, __LINE__);
-    }
-    REIN_TRY(rein_trainer_init(&s->t, a, dev, model, tok, watch));
-    if (model->cfg.n_eos < 1) return rein_fail(REIN_ERR_FORMAT, "the model's config.json names no eos_token_id");
-    REIN_TRY(load_data(s));
-    s->batch = a->per_device_train_batch_size * a->gradient_accumulation_steps;
-    s->epoch = -1;
-    if (s->data.n_row < s->batch)
-        return rein_fail(REIN_ERR_USAGE, "%s: %lld rows are less than one batch of %lld", a->dataset_name,
-                         (long long)s->data.n_row, (long long)s->batch);
-    s->t.steps = a->max_steps >= 0 ? a->max_steps
-                                   : (int64_t)(a->num_train_epochs * (double)(s->data.n_row / s->batch));
-    if (s->t.steps < 1) return rein_fail(REIN_ERR_USAGE, "num_train_epochs %g is less than one step", a->num_train_epochs);
-    REIN_TRY(rein_alloc(&s->order, s->data.n_row, sizeof *s->order));
-    return rein_alloc(&s->row_sum, 2 * s->batch, sizeof *s->row_sum);
+static rein_status sft_load(rein_offline *o) {
+    const rein_train_args *a = o->t.args;
+    REIN_TRY(check_options(a));
+    o->reads = REIN_READS_LOGP | REIN_READS_ENTROPY | REIN_READS_BEST;
+    if (a->label_smoothing_factor > 0) o->reads |= REIN_READS_MEAN_LOGP;
+    REIN_TRY(rein_offline_load_rows(o, (rein_dataset_options){
+        .completion_only = a->completion_only_loss, .assistant_only = a->assistant_only_loss,
+        .wrap = a->packing && a->packing_strategy == REIN_PACKING_WRAPPED,
+        .cut = a->packing && a->packing_strategy == REIN_PACKING_BFD_SPLIT}));
+    return a->packing && a->packing_strategy != REIN_PACKING_WRAPPED ? pack_rows(o, o->state) : REIN_OK;
 }
 
 /* ---- one step ---- */
 
-/* Rows of step `step` (from 0). A last part of an epoch that fills no batch is dropped. */
-static rein_status gather(sft *s, int64_t step, int64_t *items) {
-    const rein_train_args *a = s->t.args;
-    int64_t per_epoch = s->data.n_row / s->batch, epoch = step / per_epoch;
-    if (epoch != s->epoch) {
-        rein_dataset_order(s->order, s->data.n_row, a->shuffle_dataset, (uint64_t)a->seed, (uint32_t)epoch);
-        s->epoch = epoch;
-    }
-    rein_forest_clear(&s->forest);
-    *items = 0;
-    for (int64_t i = 0; i < s->batch; i++) {
-        int64_t row = s->order[step % per_epoch * s->batch + i], first = s->data.first[row];
-        int64_t n = s->data.first[row + 1] - first, span;
-        REIN_TRY(rein_forest_add(&s->forest, -1, s->data.ids + first, s->data.loss + first, n, &span));
-        for (int64_t k = 0; k < n; k++) *items += s->data.loss[first + k];
-    }
-    if (s->forest.n_tok <= s->cap_tok) return REIN_OK;
-    rein_free(s->logp);
-    rein_free(s->entropy);
-    rein_free(s->dlogp);
-    s->logp = s->entropy = s->dlogp = NULL;
-    s->cap_tok = 2 * s->forest.n_tok;
-    REIN_TRY(rein_alloc(&s->logp, s->cap_tok, sizeof(float)));
-    REIN_TRY(rein_alloc(&s->entropy, s->cap_tok, sizeof(float)));
-    return rein_alloc(&s->dlogp, s->cap_tok, sizeof(float));
-}
-
-static rein_status gradients(sft *s, int64_t items) {
-    rein_trainer *t = &s->t;
-    rein_forest_plan plan;
-    rein_leaf_sampling how = {.temperature = 1};
-    rein_status status;
-    for (int64_t i = 0; i < s->forest.n_tok; i++) s->dlogp[i] = -1.0f / (float)items;
-    rein_grads_zero(&t->grads, t->model);
-    rein_trainer_dropout(t, t->step, 0);
-    REIN_TRY(rein_forest_plan_make(&plan, &s->forest, t->args->microbatch_tokens));
-    REIN_TRY_OUT(status, rein_leaf_begin(&t->leaf, &s->forest, &plan, &how), out);
-    for (int64_t p = 0; p < plan.n_part; p++) {
-        REIN_TRY_OUT(status, rein_leaf_forward(&t->leaf, p, &(rein_leaf_values){.logp = s->logp, .entropy = s->entropy}), out);
-        REIN_TRY_OUT(status, rein_leaf_backward(&t->leaf, &(rein_leaf_gradient){.logp = s->dlogp}, &t->grads), out);
-    }
-    rein_grads_finish(&t->grads, t->model);
-out:
-    rein_forest_plan_deinit(&plan);
-    return status;
-}
-
-/* Mean over the wanted tokens of -logp and of the entropy: one value a row, then the pairwise tree. */
-static void means(sft *s, int64_t items, double *loss, double *entropy) {
-    double *ent = s->row_sum + s->batch;
-    for (int64_t i = 0; i < s->batch; i++) {
-        const rein_span *sp = &s->forest.span[i];
-        s->row_sum[i] = ent[i] = 0;
-        for (int64_t k = sp->tok; k < sp->tok + sp->n; k++) {
-            if (!s->forest.want[k]) continue;
-            s->row_sum[i] -= (double)s->logp[k];
-            ent[i] += (double)s->entropy[k];
-        }
-    }
-    *loss = rein_pairwise_sum(s->row_sum, s->batch) / (double)items;
-    *entropy = rein_pairwise_sum(ent, s->batch) / (double)items;
-}
-
-static rein_status log_step(sft *s, double loss, double entropy, const rein_update *u) {
-    rein_trainer *t = &s->t;
-    double per_epoch = (double)(s->data.n_row / s->batch);
-    rein_named row[] = {{"loss", loss}, {"grad_norm", u->grad_norm}, {"learning_rate", u->learning_rate},
-                        {"entropy", entropy}, {"num_tokens", (double)t->tokens}, {"epoch", (double)t->step / per_epoch},
-                        {"skipped_updates", (double)t->skipped}, {"frac_params_changed", u->frac_changed}};
-    int64_t n = (int64_t)REIN_COUNT(row) - (t->before ? 0 : 1);
-    char line[160];
-    REIN_TRY(rein_trainer_observe(t, row, n));
-    snprintf(line, sizeof line, "loss %.4f  grad %.3f  lr %.2e", loss, u->grad_norm, u->learning_rate);
-    if (t->watch && t->watch->step) t->watch->step(t->watch->user, t->step, line);
-    bool due = t->step % t->args->logging_steps == 0 || rein_trainer_done(t);
-    return due && t->run ? rein_rundir_log(t->run, t->step, row, n) : REIN_OK;
-}
-
-static rein_status sft_step(sft *s, rein_commit *commit) {
-    rein_trainer *t = &s->t;
-    rein_update update;
-    double start = rein_clock(), loss, entropy;
-    int64_t items;
-    REIN_TRY(gather(s, t->step, &items));
-    REIN_TRY(gradients(s, items));
-    means(s, items, &loss, &entropy);
-    t->tokens += s->forest.n_tok;
-    double trained = rein_clock();
-    REIN_TRY(rein_trainer_update(t, &update));
-    *commit = (rein_commit){.step = t->step};
-    rein_commit_add(commit, "data", s->forest.ids, (size_t)s->forest.n_tok * sizeof(int32_t));
-    rein_commit_add(commit, "loss", &loss, sizeof loss);
-    rein_trainer_commit(t, commit);
-    REIN_TRY(log_step(s, loss, entropy, &update));
-    if (!t->run) return REIN_OK;
-    rein_named phase[] = {{"train", trained - start}, {"update", rein_clock() - trained}};
-    REIN_TRY(rein_rundir_time(t->run, t->step, phase, REIN_COUNT(phase)));
-    REIN_TRY(rein_commit_append(t->run, commit));
-    return rein_trainer_checkpoint(t);
-}
-
-/* ---- whole runs ---- */
-
-/* What became of the rows: facts of the run, and said aloud where something was left out. */
-static rein_status note_rows(sft *s) {
-    const rein_dataset *d = &s->data;
-    const struct {
-        const char *name;
-        int64_t value;
-    } facts[] = {{"data.rows", d->n_row},
-                 {"data.truncated", d->truncated},
-                 {"data.dropped", d->dropped},
-                 {"data.without_loss", d->without_loss}};
-    for (size_t i = 0; i < REIN_COUNT(facts); i++) {
-        char text[24];
-        snprintf(text, sizeof text, "%lld", (long long)facts[i].value);
-        REIN_TRY(rein_rundir_note(s->t.run, facts[i].name, text));
-    }
-    if (d->truncated + d->dropped + d->without_loss > 0)
-        rein_log(REIN_LOG_WARN, "%s: %lld rows; %lld were cut to max_length, %lld left out for their length, %lld left out "
-                                "because no token of theirs takes loss",
-                 s->t.args->dataset_name, (long long)d->n_row, (long long)d->truncated, (long long)d->dropped,
-                 (long long)d->without_loss);
+static rein_status add_unit(rein_offline *o, int64_t unit) {
+    const sft *s = o->state;
+    if (!s->packed || unit >= o->n_unit) return rein_offline_add_sequence(o, rein_offline_row(o, unit));
+    for (int64_t i = s->pack.first[unit]; i < s->pack.first[unit + 1]; i++)
+        REIN_TRY(rein_offline_add_sequence(o, o->place[s->pack.row[i]]));
     return REIN_OK;
 }
 
-static rein_status note_data(sft *s) {
-    char hex[REIN_SHA256_HEX];
-    REIN_TRY(note_rows(s));
-    REIN_TRY(rein_sha256_file(hex, s->t.args->dataset_name));
-    return rein_rundir_note(s->t.run, "data.sha256", hex);
+static rein_status sft_gather(rein_offline *o, const int64_t *unit, int64_t n) {
+    sft *s = o->state;
+    for (int64_t i = 0; i < n; i++) {
+        REIN_TRY(add_unit(o, unit[i]));
+        rein_offline_unit_end(o);
+    }
+    s->items = 0;
+    for (int64_t i = 0; i < o->forest.n_tok; i++) s->items += o->forest.want[i];
+    return s->items > 0 ? REIN_OK : rein_fail(REIN_ERR_FORMAT, "a batch of %lld units has no token that takes loss",
+                                              (long long)n);
 }
 
-static rein_status train(sft *s, const char *config_yaml) {
-    rein_trainer *t = &s->t;
-    rein_commit commit;
-    REIN_TRY(rein_trainer_open_run(t, "sft", config_yaml));
-    REIN_TRY(note_data(s));
-    if (t->watch && t->watch->begin) t->watch->begin(t->watch->user, "sft", t->step, t->steps);
-    while (!rein_trainer_done(t)) REIN_TRY(sft_step(s, &commit));
-    return rein_trainer_note(t);
+/* Gradient of token k's loss. */
+static void token_gradient(rein_offline *o, int64_t k, float each) {
+    const rein_train_args *a = o->t.args;
+    const float smooth = (float)a->label_smoothing_factor;
+    o->grad.logp[k] = each;
+    if (a->sft_loss_type == REIN_SFT_DFT) o->grad.logp[k] *= (float)rein_exp64((double)o->out.logp[k]);
+    if (!o->grad.mean_logp) return;
+    o->grad.logp[k] = (1 - smooth) * each;
+    o->grad.mean_logp[k] = smooth * each;
 }
+
+static void sft_gradient(rein_offline *o, int64_t part) {
+    const sft *s = o->state;
+    const float each = -1.0f / (float)s->items;
+    for (int64_t i = 0; i < o->forest.n_span; i++) {
+        const rein_span *sp = &o->forest.span[i];
+        for (int64_t k = sp->tok; k < sp->tok + sp->n && rein_offline_takes(o, i, part); k++)
+            if (o->forest.want[k]) token_gradient(o, k, each);
+    }
+}
+
+/* Loss of token k. */
+static double token_loss(const rein_offline *o, int64_t k) {
+    const rein_train_args *a = o->t.args;
+    const double nll = -(double)o->out.logp[k], smooth = a->label_smoothing_factor;
+    if (a->sft_loss_type == REIN_SFT_DFT) return nll * rein_exp64(-nll);
+    return o->out.mean_logp ? (1 - smooth) * nll - smooth * (double)o->out.mean_logp[k] : nll;
+}
+
+static rein_status sft_measure(rein_offline *o) {
+    for (int64_t i = 0; i < o->n; i++) {
+        double sum[3] = {0}, n = 0;
+        for (int64_t p = rein_offline_first_span(o, i); p < o->last_span[i]; p++) {
+            const rein_span *sp = &o->forest.span[p];
+            for (int64_t k = sp->tok; k < sp->tok + sp->n; k++) {
+                if (!o->forest.want[k]) continue;
+                sum[LOSS] += token_loss(o, k);
+                sum[ENTROPY] += (double)o->out.entropy[k];
+                sum[ACCURACY] += o->out.best[k] == o->forest.ids[k];
+                n++;
+            }
+        }
+        for (int64_t k = 0; k < o->n_metric; k++) rein_offline_put(o, k, i, sum[k], n);
+    }
+    return REIN_OK;
+}
+
+static rein_status sft_note(rein_offline *o) {
+    const sft *s = o->state;
+    char text[24];
+    if (!s->packed) return REIN_OK;
+    snprintf(text, sizeof text, "%lld", (long long)s->pack.n_unit);
+    return rein_rundir_note(o->t.run, "data.packed", text);
+}
+
+const rein_offline_class rein_sft_class = {.name = "sft", .metric = metrics, .state_size = sizeof(sft),
+                                           .start = start_model, .load = sft_load, .gather = sft_gather,
+                                           .measure = sft_measure, .gradient = sft_gradient, .note = sft_note,
+                                           .close = sft_close};
 
 rein_status rein_sft_run(const rein_train_args *args, const char *config_yaml, rein_device *dev,
                          const rein_train_watch *watch) {
-    sft s = {0};
-    if (!args->output_dir) return rein_fail(REIN_ERR_USAGE, "option --output_dir is missing");
-    rein_status status = sft_init(&s, args, dev, watch);
-    if (status == REIN_OK) status = train(&s, config_yaml);
-    sft_deinit(&s);
-    return status;
+    return rein_offline_run(&rein_sft_class, args, config_yaml, dev, watch);
 }
 
 rein_status rein_sft_replay(const rein_train_args *args, rein_device *dev, const char *checkpoint, int64_t step,
                             rein_commit *out, rein_str *journal) {
-    sft s = {0};
-    if (journal) rein_str_clear(journal);
-    rein_status status = sft_init(&s, args, dev, NULL);
-    if (status == REIN_OK && checkpoint) status = rein_trainer_restore(&s.t, checkpoint);
-    while (status == REIN_OK && s.t.step < step) status = sft_step(&s, out);
-    sft_deinit(&s);
-    return status;
+    return rein_offline_replay(&rein_sft_class, args, dev, checkpoint, step, out, journal);
 }

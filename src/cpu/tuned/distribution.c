@@ -25,8 +25,7 @@ REIN_INLINE void add_products(float s[REIN_LANES], const rein_read *r, int64_t i
     }
     for (int64_t v = 0; v < REIN_LANES; v += REIN_W) {
         vec c = v_load(s + v);
-        for (int64_t k = v; k < n; k += REIN_LANES)
-            c = v_selectn(n - k, v_fma(v_load(a + k), v_load(b + k), c), c);
+        for (int64_t k = v; k < n; k += REIN_LANES) c = v_selectn(n - k, v_fma(v_load(a + k), v_load(b + k), c), c);
         v_store(s + v, c);
     }
 }

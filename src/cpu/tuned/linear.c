@@ -11,12 +11,17 @@
 #include "cpu/tuned/unpack.h"
 
 enum {
-    BLOCK_ROWS = 192,     /* rows of A per block: 192 KB a chunk */
-    PACK_B_ROWS = 48,     /* rows from which copying a strip of B pays */
-    PACK_A_COLS = 64,     /* columns from which copying a block of A pays, */
-    PACK_A_STRIDE = 1024, /* and distance of its rows, unless they lie side by side, where it always does */
-    SHORT_CHUNK = 32,     /* length of a chunk of a plan up to which c is walked along its rows */
-    STREAM_ROWS = 32      /* rows up to which a stored weight is read once, in the order in which it lies */
+    BLOCK_ROWS = 192,      /* rows of A per block: 192 KB a chunk */
+    PACK_B_ROWS = 48,      /* rows from which copying a strip of B pays */
+    PACK_A_COLS = 64,      /* columns from which copying a block of A pays, */
+    PACK_A_STRIDE = 1024,  /* and distance of its rows, unless they lie side by side, where it always does */
+    SHORT_CHUNK = 32,      /* length of a chunk of a plan up to which c is walked along its rows */
+    WALK_ROWS = 12,        /* rows up to which B is walked along its rows, */
+    WALK_COLS = 1024,      /* so many columns at a time, */
+    WALK_DEPTH = 32,       /* so many rows at least, */
+    WALK_FLOATS = 1 << 15, /* and more while they are so few floats; */
+    FAR_FLOATS = 600000,   /* the next ones are fetched by hand if B is too large for a near cache */
+    STREAM_ROWS = 32       /* rows up to which a stored weight is read once, in the order in which it lies */
 };
 
 /* c (M, N; ldc) = or += the product of A(m, p) = a[m * sam + p * sap] and B(p, j) = b[j/32 * panel + p * ldb + j%32],
@@ -44,7 +49,7 @@ typedef struct part {
     const float *bias;
     float *a; /* A_FLOATS: a block of A, tile after tile */
     float *b; /* B_FLOATS: a strip of B, REIN_CHUNK x REIN_NR */
-    float *w; /* W_FLOATS: panels of a stored weight, REIN_CHUNK x REIN_NR1 */
+    float *w; /* W_FLOATS: panels of a stored weight, REIN_CHUNK x REIN_NR1; or chains of a walk */
 } part;
 
 /* Columns [begin, end) of B in the part's chunk of p: panels, the first at b; begin is a multiple of 32. */
@@ -60,6 +65,7 @@ enum {
     B_FLOATS = REIN_CHUNK * REIN_NR,
     W_FLOATS = REIN_CHUNK * REIN_NR1
 };
+_Static_assert(WALK_ROWS *WALK_COLS <= W_FLOATS, "the chains of a walk fit");
 
 /* First row of tile i of a block, from the block's first. */
 REIN_INLINE int64_t tile_row(const part *r, int64_t i) { return i * r->height + min_i64(i, r->taller); }
@@ -147,25 +153,42 @@ static void strip(const gemm *g, const part *r, rein_tile t, int64_t j, int pack
     }
 }
 
-/* A short chunk is little arithmetic for each element of c, whose memory is then the limit: B is packed in strips for
- * as many columns as there is room, and c is walked along its rows. */
+/* A short chunk is little arithmetic for each element of c, whose memory is then the limit: c is walked along its rows.
+ */
 static void short_chunk(const gemm *g, const part *r, rein_tile t, int packed_a) {
-    int64_t width = W_FLOATS / t.k / REIN_NR * REIN_NR;
-    t.ldb = REIN_NR;
-    for (int64_t j0 = r->n0; j0 < r->n1; j0 += width) {
-        int64_t j1 = min_i64(r->n1, j0 + width);
-        for (int64_t j = j0; j < j1; j += REIN_NR)
-            pack_strip(r->w + (j - j0) * t.k, g->b + j / 32 * g->panel + j % 32 + r->p0 * g->ldb, g->ldb, t.k, j1 - j);
+    for (int64_t i = 0; i < r->tiles; i++) {
+        t.c = g->c + take_rows(g, r, &t, i, packed_a) * g->ldc + r->n0;
+        REIN_ISA(rein_tile_run)(&t, r->n1 - r->n0);
+    }
+}
+
+/* Columns [j, j + n) of few rows, where a row of B is a page away from the next one: some rows of B at a time, along
+ * all columns, so that few pages are in use. The chains wait in c, or in r->w if c holds the sum of earlier chunks. */
+static void walk_columns(const gemm *g, const part *r, rein_tile t, int64_t j, int64_t n, int packed_a) {
+    int64_t k = t.k, depth = max_i64(WALK_DEPTH, WALK_FLOATS / n);
+    float *c = g->c + r->m0 * g->ldc + j, *chain = r->mode == TILE_ADD ? r->w : c;
+    t.ldc = r->mode == TILE_ADD ? n : g->ldc;
+    for (int64_t p = 0; p < k; p += depth) {
+        int64_t first = r->p0 + p;
+        t.mode = p > 0 ? TILE_CONT : TILE_SET;
+        t.k = min_i64(depth, k - p);
+        t.b = g->b + j / 32 * g->panel + first * g->ldb;
         for (int64_t i = 0; i < r->tiles; i++) {
-            float *c = g->c + take_rows(g, r, &t, i, packed_a) * g->ldc;
-            for (int64_t j = j0; j < j1; j += REIN_NR) {
-                t.b = r->w + (j - j0) * t.k;
-                t.c = c + j;
-                t.cols = (int)min_i64(REIN_NR, j1 - j);
-                REIN_ISA(rein_tile_full)(&t);
-            }
+            take_rows(g, r, &t, i, packed_a);
+            t.a += p * t.sap;
+            t.c = chain + tile_row(r, i) * t.ldc;
+            t.ahead = i == 0 && g->N * g->K >= FAR_FLOATS && first + depth + t.k <= g->K ? depth * g->ldb : 0;
+            REIN_ISA(rein_tile_run)(&t, n);
         }
     }
+    if (r->mode == TILE_SET) return;
+    for (int64_t i = 0; i < r->m1 - r->m0; i++)
+        for (int64_t l = 0; l < n; l++) c[i * g->ldc + l] += chain[i * n + l];
+}
+
+static void walk(const gemm *g, const part *r, rein_tile t, int packed_a) {
+    for (int64_t j = r->n0; j < r->n1; j += WALK_COLS)
+        walk_columns(g, r, t, j, min_i64(WALK_COLS, r->n1 - j), packed_a);
 }
 
 /* The columns c of all rows of the part; A is packed or not, t says how. */
@@ -204,36 +227,48 @@ static columns unpack_columns(const gemm *g, const part *r, int64_t begin, int64
     return c;
 }
 
+/* Copy the block of A if that pays, and tell t; returns whether it did. */
+static int pack_block(const gemm *g, const part *r, rein_tile *t) {
+    if (r->m1 - r->m0 <= 3 || r->n1 - r->n0 < PACK_A_COLS || (g->sap == 1 && g->sam < PACK_A_STRIDE)) return 0;
+    if (g->sap != 1) {
+        pack_columns(g, r);
+    } else {
+        pack_rows(g, r);
+        t->sam = t->k;
+    }
+    return 1;
+}
+
 static void block(const gemm *g, const part *r) {
     rein_tile t = {.a = g->a + r->m0 * g->sam + r->p0 * g->sap,
                    .sam = g->sam,
                    .sap = g->sap,
+                   .b = g->stored ? NULL : g->b + r->n0 / 32 * g->panel + r->p0 * g->ldb,
+                   .ldb = g->ldb,
                    .group = REIN_W,
+                   .c = g->c + r->m0 * g->ldc + r->n0,
                    .ldc = g->ldc,
                    .k = r->p1 - r->p0,
                    .rows = (int)min_i64(REIN_MR, r->m1 - r->m0),
                    .mode = r->mode};
     int64_t rows = r->m1 - r->m0;
-    int pack_a = rows > 3 && r->n1 - r->n0 >= PACK_A_COLS && (g->sap != 1 || g->sam >= PACK_A_STRIDE);
-    if (pack_a && g->sap != 1) {
-        pack_columns(g, r);
-    } else if (pack_a) {
-        pack_rows(g, r);
-        t.sam = t.k;
+    if (g->plan && t.k <= REIN_FEW) {
+        REIN_ISA(rein_tile_few)(&t, rows, r->n1 - r->n0);
+        return;
     }
+    int pack_a = pack_block(g, r, &t), by_rows = !g->stored && g->panel == 32; /* B is not in panels */
     if (g->plan && t.k <= SHORT_CHUNK) {
         short_chunk(g, r, t, pack_a);
-        return;
-    }
-    if (!g->stored) {
-        const float *b = g->b + r->n0 / 32 * g->panel + r->p0 * g->ldb;
-        some_columns(g, r, &(columns){r->n0, r->n1, b, g->ldb, g->panel, g->padded}, t, pack_a);
-        return;
-    }
-    int64_t width = unpack_width(rows);
-    for (int64_t j = r->n0; j < r->n1; j += width) {
-        columns c = unpack_columns(g, r, j, min_i64(r->n1, j + width));
-        some_columns(g, r, &c, t, pack_a);
+    } else if (by_rows && rows > 3 && rows <= WALK_ROWS) {
+        walk(g, r, t, pack_a);
+    } else if (!g->stored) {
+        some_columns(g, r, &(columns){r->n0, r->n1, t.b, g->ldb, g->panel, g->padded}, t, pack_a);
+    } else {
+        int64_t width = unpack_width(rows);
+        for (int64_t j = r->n0; j < r->n1; j += width) {
+            columns c = unpack_columns(g, r, j, min_i64(r->n1, j + width));
+            some_columns(g, r, &c, t, pack_a);
+        }
     }
 }
 

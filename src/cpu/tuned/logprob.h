@@ -1,5 +1,5 @@
-/* What the kernels over rows of logits share. A read over the whole vocabulary runs on vectors along the row; one over a kept
- * set gathers its logits block by block. */
+/* What the kernels over rows of logits share. A read over the whole vocabulary runs on vectors along the row; one over
+ * a kept set gathers its logits block by block. */
 #ifndef REIN_CPU_TUNED_LOGPROB_H
 #define REIN_CPU_TUNED_LOGPROB_H
 
@@ -10,13 +10,11 @@ enum { REIN_ID_BLOCK = 64 };
 /** x / t, without the division where it is the identity. */
 REIN_INLINE vec over(vec x, float t) { return t == 1.0f ? x : v_div(x, v_set(t)); }
 
-/** Logits of ids [i, i + n) of a read, n <= REIN_ID_BLOCK, divided by the temperature; z is written in whole vectors. */
+/** Logits over the temperature of ids [i, i + n) of a read, n <= REIN_ID_BLOCK; z is written in whole vectors. */
 REIN_INLINE void logits_of(float *z, const rein_read *r, const float *row, int64_t i, int64_t n) {
-    if (r->n_kept)
-        for (int64_t k = 0; k < n; k++) z[k] = row[r->kept[i + k]];
-    else
-        memcpy(z, row + i, (size_t)n * sizeof *z);
-    for (int64_t k = 0; k < n; k += REIN_W) v_store(z + k, over(v_load(z + k), r->temperature));
+    for (int64_t k = 0; k < n && r->n_kept; k++) z[k] = row[r->kept[i + k]];
+    for (int64_t k = 0; k < n; k += REIN_W)
+        v_store(z + k, over(r->n_kept ? v_load(z + k) : v_loadn(row + i + k, n - k), r->temperature));
 }
 
 /* ---- maximum ---- */

@@ -46,6 +46,8 @@ static rein_status check_asks(const rein_row *row) {
     struct json_object *question;
     if (row->kind == REIN_ROW_TEXT)
         return rein_fail(REIN_ERR_FORMAT, "a row of {\"text\"} has no prompt; GRPO needs a column prompt or messages");
+    if (row->kind == REIN_ROW_PREFERENCE && !row->prompt)
+        return rein_fail(REIN_ERR_FORMAT, "a row of chosen and rejected has no prompt; GRPO needs a column prompt or messages");
     if (row->kind != REIN_ROW_MESSAGES) return REIN_OK;
     REIN_TRY(rein_messages_question(&question, row->messages));
     json_object_put(question);
@@ -124,6 +126,7 @@ static void dataset_destroy(rein_env *env) {
 static rein_status dataset_open(dataset *d, const rein_dataset_config *c) {
     REIN_TRY(check_config(c));
     REIN_TRY(rein_rewards_open(&d->rewards, c->reward_funcs, c->reward_weights, c->reward_timeout));
+    REIN_TRY(rein_rewards_bind(d->rewards, c->host));
     REIN_TRY(rein_jsonl_open(&d->train, c->train));
     REIN_TRY(add_file(d, d->train, REIN_SPLIT_TRAIN, c->eval_fraction));
     if (c->eval) {

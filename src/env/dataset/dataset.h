@@ -20,6 +20,7 @@ typedef struct rein_dataset_config {
     double eval_fraction;                      /* of the prompts of `train` */
     double reward_timeout;                     /* seconds a program has for a batch */
     bool shuffle_dataset;
+    const struct rein_reward_host *host; /* no option: who runs reward models; NULL: nobody */
 } rein_dataset_config;
 
 extern const rein_env_class rein_dataset_class;
