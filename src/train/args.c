@@ -9,7 +9,7 @@
 #include "rl/advantage.h"
 #include "rl/curriculum.h"
 #include "rl/kl_control.h"
-#include "rl/loss.h"
+#include "rl/loss_rows.h"
 #include "rl/preference.h"
 #include "train/best.h"
 #include "train/dataset.h"
@@ -18,6 +18,8 @@
 
 enum { SFT = REIN_USE_SFT, GRPO = REIN_USE_GRPO, RLOO = REIN_USE_RLOO, PPO = REIN_USE_PPO, ROLLOUT = GRPO | RLOO | PPO };
 enum { DPO = REIN_USE_DPO, REWARD = REIN_USE_REWARD, DISTILL = REIN_USE_DISTILL, OFFLINE = SFT | DPO | REWARD | DISTILL };
+
+#define AT(member) offsetof(rein_train_args, loss.member)
 
 const rein_option rein_train_rows[] = {
     /* sft */
@@ -356,8 +358,6 @@ const rein_option rein_train_rows[] = {
      "of the KL a token; full: exact over the vocabulary, in the loss only", NULL, GRPO},
     {"kl_estimator", REIN_OPT_CHOICE, offsetof(rein_train_args, kl_estimator), "k1", 0, 0, REIN_KL_CHOICES "|full",
      "of the KL a token; full: exact over the vocabulary, in the loss only", NULL, RLOO | PPO},
-    {"use_bias_correction_kl", REIN_OPT_BOOL, offsetof(rein_train_args, use_bias_correction_kl), "true", 0, 0, NULL,
-     "multiply the KL term of the loss by the policy ratio", NULL, ROLLOUT},
     {"ref_model", REIN_OPT_STRING, offsetof(rein_train_args, ref_model), NULL, 0, 0, NULL,
      "reference policy: init (the start of this run), base (without the adapter), none or a model "
      "directory", "init|base|none|DIR", GRPO},
@@ -391,73 +391,19 @@ const rein_option rein_train_rows[] = {
     {"num_mini_batches", REIN_OPT_INT, offsetof(rein_train_args, num_mini_batches), "1", 1, 65536, NULL,
      "updates of a pass: each has per_device_train_batch_size * gradient_accumulation_steps "
      "completions", NULL, ROLLOUT},
-    {"loss_type", REIN_OPT_CHOICE, offsetof(rein_train_args, loss_type), "dapo", 0, 0, REIN_LOSS_TYPE_CHOICES,
+    {"loss_type", REIN_OPT_CHOICE, AT(loss_type), "dapo", 0, 0, REIN_LOSS_TYPE_CHOICES,
      "policy loss and its normalisation", NULL, GRPO},
-    {"loss_type", REIN_OPT_CHOICE, offsetof(rein_train_args, loss_type), "rloo", 0, 0, REIN_LOSS_TYPE_CHOICES,
+    {"loss_type", REIN_OPT_CHOICE, AT(loss_type), "rloo", 0, 0, REIN_LOSS_TYPE_CHOICES,
      "policy loss and its normalisation", NULL, RLOO},
-    {"loss_type", REIN_OPT_CHOICE, offsetof(rein_train_args, loss_type), "bnpo", 0, 0, REIN_LOSS_TYPE_CHOICES,
+    {"loss_type", REIN_OPT_CHOICE, AT(loss_type), "bnpo", 0, 0, REIN_LOSS_TYPE_CHOICES,
      "policy loss and its normalisation", NULL, PPO},
-    {"importance_sampling_level", REIN_OPT_CHOICE, offsetof(rein_train_args, importance_sampling_level),
-     "auto", 0, 0, REIN_LEVEL_CHOICES,
-     "level of the policy ratio; auto: the loss type's own, or token", NULL, ROLLOUT},
-    {"loss_agg_mode", REIN_OPT_CHOICE, offsetof(rein_train_args, loss_agg_mode), "auto", 0, 0, REIN_LOSS_AGG_CHOICES,
-     "divisor of the loss; auto: the loss type's own", NULL, ROLLOUT},
-    {"loss_scale_factor", REIN_OPT_FLOAT, offsetof(rein_train_args, loss_scale_factor), "0", 0, 1e9, NULL,
-     "of seq-mean-token-sum-norm; 0: max_completion_length", NULL, ROLLOUT},
     {"epsilon", REIN_OPT_STRING, offsetof(rein_train_args, epsilon), "0.2", 0, 0, NULL,
      "clip range below 1 (and above, unless epsilon_high)", "VALUES", GRPO | RLOO},
     {"cliprange", REIN_OPT_STRING, offsetof(rein_train_args, epsilon), "0.2", 0, 0, NULL,
      "clip range below 1 (and above, unless epsilon_high)", "VALUES", PPO},
-    {"epsilon_high", REIN_OPT_FLOAT, offsetof(rein_train_args, epsilon_high), "-1", -1, 100, NULL,
-     "clip range above 1; -1: as epsilon", NULL, ROLLOUT},
-    {"delta", REIN_OPT_FLOAT, offsetof(rein_train_args, delta), "0", 0, 1000000000.0, NULL,
-     "two-sided clipping bound of the ratio; 0: none", NULL, ROLLOUT},
-    {"clip_ratio_c", REIN_OPT_FLOAT, offsetof(rein_train_args, clip_ratio_c), "3.0", 1, 1000000000.0, NULL,
-     "vanilla: bound of the loss at negative advantages; dppo: cap of the ratio", NULL, ROLLOUT},
-    {"off_policy_mask_threshold", REIN_OPT_FLOAT, offsetof(rein_train_args, off_policy_mask_threshold), "0", 0,
-     1000000.0, NULL,
-     "leave out sequences of negative advantage that became less likely by more, nats a token; 0: "
-     "none", NULL, ROLLOUT},
-    {"top_entropy_quantile", REIN_OPT_FLOAT, offsetof(rein_train_args, top_entropy_quantile), "1.0", 0, 1, NULL,
-     "share of the tokens, those of highest entropy, that is trained on", NULL, ROLLOUT},
     {"entropy_coef", REIN_OPT_STRING, offsetof(rein_train_args, entropy_coef), "0", 0, 0, NULL,
      "weight of the entropy bonus", "VALUES", ROLLOUT},
-    {"use_adaptive_entropy", REIN_OPT_BOOL, offsetof(rein_train_args, use_adaptive_entropy), "false", 0, 0, NULL,
-     "steer entropy_coef to hold entropy_target", NULL, ROLLOUT},
-    {"entropy_coef_min", REIN_OPT_FLOAT, offsetof(rein_train_args, entropy_coef_min), "0", 0, 1000000.0, NULL,
-     "use_adaptive_entropy: least weight", NULL, ROLLOUT},
-    {"entropy_coef_max", REIN_OPT_FLOAT, offsetof(rein_train_args, entropy_coef_max), "1", 0, 1000000.0, NULL,
-     "use_adaptive_entropy: greatest weight", NULL, ROLLOUT},
-    {"entropy_coef_delta", REIN_OPT_FLOAT, offsetof(rein_train_args, entropy_coef_delta), "0.005", 0, 1000000.0, NULL,
-     "use_adaptive_entropy: change a step", NULL, ROLLOUT},
-    {"entropy_target", REIN_OPT_FLOAT, offsetof(rein_train_args, entropy_target), "0.2", 0, 1000000.0, NULL,
-     "use_adaptive_entropy: nats a token", NULL, ROLLOUT},
-    {"sapo_temperature_pos", REIN_OPT_FLOAT, offsetof(rein_train_args, sapo_temperature_pos), "1.0", 1e-9,
-     1000000.0, NULL,
-     "sapo: at positive advantages", NULL, ROLLOUT},
-    {"sapo_temperature_neg", REIN_OPT_FLOAT, offsetof(rein_train_args, sapo_temperature_neg), "1.05", 1e-9,
-     1000000.0, NULL,
-     "sapo: at the others", NULL, ROLLOUT},
-    {"vespo_k_pos", REIN_OPT_FLOAT, offsetof(rein_train_args, vespo_k_pos), "2.0", 1e-9, 1000000.0, NULL,
-     "vespo: power at positive advantages", NULL, ROLLOUT},
-    {"vespo_lambda_pos", REIN_OPT_FLOAT, offsetof(rein_train_args, vespo_lambda_pos), "3.0", 1e-9, 1000000.0, NULL,
-     "vespo: decay at positive advantages", NULL, ROLLOUT},
-    {"vespo_k_neg", REIN_OPT_FLOAT, offsetof(rein_train_args, vespo_k_neg), "3.0", 1e-9, 1000000.0, NULL,
-     "vespo: power at the others", NULL, ROLLOUT},
-    {"vespo_lambda_neg", REIN_OPT_FLOAT, offsetof(rein_train_args, vespo_lambda_neg), "2.0", 1e-9, 1000000.0, NULL,
-     "vespo: decay at the others", NULL, ROLLOUT},
-    {"dro_beta", REIN_OPT_FLOAT, offsetof(rein_train_args, dro_beta), "0.1", 0, 1000000.0, NULL,
-     "dro: weight of the squared log-ratio", NULL, ROLLOUT},
-    {"clip_cov_ratio", REIN_OPT_FLOAT, offsetof(rein_train_args, clip_cov_ratio), "0.0002", 0, 1, NULL,
-     "clip_cov: share of the tokens that is left out", NULL, ROLLOUT},
-    {"clip_cov_lb", REIN_OPT_FLOAT, offsetof(rein_train_args, clip_cov_lb), "1", -1000000.0, 1000000.0, NULL,
-     "clip_cov: least covariance of those", NULL, ROLLOUT},
-    {"clip_cov_ub", REIN_OPT_FLOAT, offsetof(rein_train_args, clip_cov_ub), "5", -1000000.0, 1000000.0, NULL,
-     "clip_cov: greatest covariance of those", NULL, ROLLOUT},
-    {"kl_cov_ratio", REIN_OPT_FLOAT, offsetof(rein_train_args, kl_cov_ratio), "0.0002", 0, 1, NULL,
-     "kl_cov: share of the tokens that is penalised", NULL, ROLLOUT},
-    {"ppo_kl_coef", REIN_OPT_FLOAT, offsetof(rein_train_args, ppo_kl_coef), "1", 0, 1000000.0, NULL,
-     "kl_cov: weight of the penalty", NULL, ROLLOUT},
+    REIN_LOSS_SHARED_ROWS(AT, ROLLOUT),
     /* critic */
     {"critic", REIN_OPT_CHOICE, offsetof(rein_train_args, critic), "shared", 0, 0, REIN_CRITIC_CHOICES,
      "value function: a head on the policy, or a model of its own", NULL, PPO},

@@ -6,6 +6,7 @@
 #define REIN_TRAIN_ARGS_H
 
 #include "base/option.h"
+#include "rl/loss.h"
 
 typedef struct rein_train_args {
     /* sft */
@@ -100,14 +101,8 @@ typedef struct rein_train_args {
     int64_t ref_model_sync_steps, max_kl_refusals;
     /* loss */
     int64_t num_iterations, num_mini_batches;
-    int loss_type, importance_sampling_level, loss_agg_mode;
+    rein_loss_options loss; /* members that have a row of their own; what is scheduled is text, above and below */
     const char *epsilon, *entropy_coef; /* schedules */
-    double epsilon_high, delta, clip_ratio_c, loss_scale_factor, off_policy_mask_threshold, top_entropy_quantile;
-    bool use_bias_correction_kl, use_adaptive_entropy;
-    double entropy_coef_min, entropy_coef_max, entropy_coef_delta, entropy_target;
-    double sapo_temperature_pos, sapo_temperature_neg;
-    double vespo_k_pos, vespo_lambda_pos, vespo_k_neg, vespo_lambda_neg;
-    double dro_beta, clip_cov_ratio, clip_cov_lb, clip_cov_ub, kl_cov_ratio, ppo_kl_coef;
     /* critic */
     int critic, value_head;
     const char *critic_model;

@@ -59,37 +59,6 @@ static bool ever_positive(const rein_value_schedule *s) {
     return false;
 }
 
-static rein_loss_options loss_options(const rein_train_args *a) {
-    return (rein_loss_options){.loss_type = (rein_loss_type)a->loss_type,
-                               .importance_sampling_level = (rein_level)a->importance_sampling_level,
-                               .loss_agg_mode = (rein_loss_agg)a->loss_agg_mode,
-                               .loss_scale_factor = a->loss_scale_factor,
-                               .kl_estimator = REIN_KL_K3,
-                               .use_bias_correction_kl = a->use_bias_correction_kl,
-                               .epsilon_high = a->epsilon_high,
-                               .delta = a->delta,
-                               .clip_ratio_c = a->clip_ratio_c,
-                               .off_policy_mask_threshold = a->off_policy_mask_threshold,
-                               .top_entropy_quantile = a->top_entropy_quantile,
-                               .use_adaptive_entropy = a->use_adaptive_entropy,
-                               .entropy_coef_min = a->entropy_coef_min,
-                               .entropy_coef_max = a->entropy_coef_max,
-                               .entropy_coef_delta = a->entropy_coef_delta,
-                               .entropy_target = a->entropy_target,
-                               .sapo_temperature_pos = a->sapo_temperature_pos,
-                               .sapo_temperature_neg = a->sapo_temperature_neg,
-                               .vespo_k_pos = a->vespo_k_pos,
-                               .vespo_lambda_pos = a->vespo_lambda_pos,
-                               .vespo_k_neg = a->vespo_k_neg,
-                               .vespo_lambda_neg = a->vespo_lambda_neg,
-                               .dro_beta = a->dro_beta,
-                               .clip_cov_ratio = a->clip_cov_ratio,
-                               .clip_cov_lb = a->clip_cov_lb,
-                               .clip_cov_ub = a->clip_cov_ub,
-                               .kl_cov_ratio = a->kl_cov_ratio,
-                               .ppo_kl_coef = a->ppo_kl_coef};
-}
-
 static rein_status curriculum_options(rein_curriculum_options *c, const rein_train_args *a) {
     double band[2] = {0};
     *c = rein_curriculum_options_default();
@@ -202,7 +171,7 @@ static rein_status check_rules(const rule *rules, size_t n, unsigned use, const 
 }
 
 static rein_status check_loss_rules(const rein_train_args *a, unsigned use) {
-    rein_loss_type t = (rein_loss_type)a->loss_type;
+    rein_loss_type t = a->loss.loss_type;
     bool sapo = t == REIN_LOSS_SAPO || t == REIN_LOSS_VERL_SAPO;
     bool dppo = t == REIN_LOSS_DPPO_TV || t == REIN_LOSS_DPPO_KL;
     bool none = sapo || t == REIN_LOSS_VESPO || t == REIN_LOSS_REINFORCE || t == REIN_LOSS_GPG || t == REIN_LOSS_DRO ||
@@ -217,7 +186,7 @@ static rein_status check_loss_rules(const rein_train_args *a, unsigned use) {
         {"dro_beta", t == REIN_LOSS_DRO, "the loss_type is not dro"},
         {"clip_cov_ratio|clip_cov_lb|clip_cov_ub", t == REIN_LOSS_CLIP_COV, "the loss_type is not clip_cov"},
         {"kl_cov_ratio|ppo_kl_coef", t == REIN_LOSS_KL_COV, "the loss_type is not kl_cov"},
-        {"entropy_coef_min|entropy_coef_max|entropy_coef_delta|entropy_target", a->use_adaptive_entropy,
+        {"entropy_coef_min|entropy_coef_max|entropy_coef_delta|entropy_target", a->loss.use_adaptive_entropy,
          "use_adaptive_entropy is false"},
     };
     return check_rules(rules, REIN_COUNT(rules), use, a);
@@ -263,7 +232,7 @@ static rein_status check(rein_online_options *o, rein_online_kind kind, const re
     REIN_TRY(rein_loss_options_check(&o->loss));
     if (kind == REIN_ONLINE_PPO && a->value_head == 0)
         return rein_fail(REIN_ERR_USAGE, "ppo needs a value function: value_head linear or mlp");
-    if (a->use_adaptive_entropy && !rein_value_is_constant(&o->schedule[REIN_AT_ENTROPY_COEF]))
+    if (a->loss.use_adaptive_entropy && !rein_value_is_constant(&o->schedule[REIN_AT_ENTROPY_COEF]))
         return rein_fail(REIN_ERR_USAGE, "use_adaptive_entropy steers entropy_coef: give one number, not '%s'",
                          a->entropy_coef);
     if (a->kl_in_reward && ever_positive(&o->schedule[REIN_AT_BETA])) credit.kl_coef = 1;
@@ -281,7 +250,7 @@ static rein_status check(rein_online_options *o, rein_online_kind kind, const re
 }
 
 rein_status rein_online_options_init(rein_online_options *o, rein_online_kind kind, const rein_train_args *a) {
-    *o = (rein_online_options){.loss = loss_options(a)};
+    *o = (rein_online_options){.loss = a->loss};
     o->full_kl = a->kl_estimator > REIN_KL_LOW_VAR_PLUS;
     o->kl_estimator = o->full_kl ? REIN_KL_K3 : (rein_kl_estimator)a->kl_estimator;
     o->loss.kl_estimator = o->kl_estimator;

@@ -11,7 +11,7 @@
 static bool has_state(const rein_online *o) {
     const rein_train_args *a = o->t.args;
     return rein_online_counts_tasks(a) || rein_online_has_pool(a) || a->kl_ctrl != REIN_KL_FIXED || a->kl_cap > 0 ||
-           a->use_adaptive_entropy || a->normalize_returns;
+           a->loss.use_adaptive_entropy || a->normalize_returns;
 }
 
 static void write_state(const rein_online *o, rein_str *s) {
