@@ -13,7 +13,7 @@
  *   sum_it m [ f w P(r, A, logp) + beta kl r^bias ] / divisor  -  entropy_coef sum_it m e H / max(sum m e, 1) / steps
  *
  * P is the loss type's own term, f is 0 for what the off-policy mask or a choice of tokens leaves out, w is is_weight,
- * e is 0 below the entropy quantile. docs/algorithms.md has P and the divisor of every type. Adding a type: one
+ * e is 0 below the entropy quantile. docs/algorithms/losses.md has P and the divisor of every type. Adding a type: one
  * function and one row of the table in loss_types.c, and its name here.
  */
 #ifndef REIN_RL_LOSS_H

@@ -104,9 +104,9 @@ static void adamw_8bit_block(const adamw *whole, rein_state8 m8, rein_state8 v8,
     words_of(word, begin, key, 0);
     uint8_t code[REIN_STATE8_BLOCK]; /* of its own, so that no store can be a number still to be read */
     for (int64_t i = 0; i < n; i++) code[i] = rein_state8_signed(m[i], (word[i] & 0xffffu) << 4);
-    memcpy(code_m, code, (size_t)n);
+    for (int64_t i = 0; i < n; i++) code_m[i] = code[i];
     for (int64_t i = 0; i < n; i++) code[i] = rein_state8_positive(v[i], word[i] >> 16 << 4);
-    memcpy(code_v, code, (size_t)n);
+    for (int64_t i = 0; i < n; i++) code_v[i] = code[i];
 }
 
 void REIN_ISA(rein_adamw_8bit)(rein_device *dev, float *p, rein_state8 m, rein_state8 v, const float *grad, int64_t n,
