@@ -75,6 +75,9 @@ expect 2 "learning_rate.*fast" "$rein" sft --learning_rate fast
 expect 2 "max_steps.*1\\.5" "$rein" sft --max_steps 1.5
 expect 2 "num_generations.*1.*2 .*4096" "$rein" grpo --num_generations 1
 expect 2 "loss_type.*dapoo" "$rein" grpo --loss_type dapoo
+expect 2 "max_completion_length: 12.5 is not an integer" "$rein" grpo --model_name_or_path x --output_dir y --max_steps 1 \
+    --env control --max_completion_length 12.5
+expect 2 "epsilon_high: -5 is outside -1 .. 100" "$rein" grpo --epsilon_high -5
 expect 2 "seed" "$rein" sft --seed 1 --seed 2
 expect 2 "did you mean 'control'" "$rein" grpo --model_name_or_path x --output_dir y --max_steps 1 --env contrl
 expect 2 'PATH is missing' "$rein" inspect

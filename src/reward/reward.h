@@ -58,6 +58,10 @@ typedef struct rein_reward_host {
 /** Open the models of a list; to be called once, before scoring. `host` NULL: REIN_ERR_USAGE if there is one. */
 REIN_NODISCARD rein_status rein_rewards_bind(rein_rewards *r, const rein_reward_host *host);
 
+/** Soft punishment of long answers of n tokens: 0 up to most - cache, then down to -1 at `most` and beyond; cache >= 0.
+ *  Equation 13 of DAPO, Yu et al. 2025, arXiv:2503.14476. */
+double rein_soft_overlong(int64_t n, int64_t most, int64_t cache);
+
 int64_t rein_rewards_count(const rein_rewards *r);
 /** Name for metrics, as in TRL: rewards/NAME/mean. Lives as long as `r`. */
 const char *rein_rewards_name(const rein_rewards *r, int64_t k);

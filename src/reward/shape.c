@@ -25,7 +25,7 @@ static rein_status think_score(double *out, const rein_reward_func *f, const rei
 const rein_reward_class rein_reward_think = {
     .names = "think_format_reward", .judges = REIN_JUDGES_FORMAT, .score = think_score};
 
-/* ---- soft_overlong_punishment_reward: equation 13 of DAPO (Yu et al. 2025, arXiv:2503.14476) ---- */
+/* ---- soft_overlong_punishment_reward ---- */
 
 typedef struct overlong_config {
     int64_t max_completion_len, soft_punish_cache;
@@ -39,16 +39,16 @@ static const rein_option overlong_options[] = {
      "tokens before that over which it falls from 0", NULL},
 };
 
+double rein_soft_overlong(int64_t n, int64_t most, int64_t cache) {
+    const int64_t soft = most - cache;
+    if (n <= soft) return 0;
+    return n <= most ? (double)(soft - n) / (double)cache : -1;
+}
+
 static rein_status overlong_score(double *out, const rein_reward_func *f, const rein_reward_answer *a) {
     const overlong_config *c = f->config;
     REIN_TRY(rein_reward_need_ids(f, a));
-    const int64_t soft = c->max_completion_len - c->soft_punish_cache;
-    if (a->n_ids <= soft)
-        *out = 0;
-    else if (a->n_ids <= c->max_completion_len)
-        *out = (double)(soft - a->n_ids) / (double)c->soft_punish_cache;
-    else
-        *out = -1;
+    *out = rein_soft_overlong(a->n_ids, c->max_completion_len, c->soft_punish_cache);
     return REIN_OK;
 }
 

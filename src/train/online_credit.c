@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "base/sum.h"
+#include "reward/reward.h"
 #include "rl/kl.h"
 #include "train/online_loop.h"
 
@@ -11,12 +12,6 @@ typedef struct reward_table {
     double weight[REIN_SCORE_PARTS + 2]; /* (n) */
     int64_t n_func, n;                   /* columns of the environment, and all */
 } reward_table;
-
-/* Equation 13 of DAPO: 0 up to the soft length, then down to -1 at `most`. */
-static double overlong(int64_t n, int64_t most, int64_t cache) {
-    int64_t soft = most - cache;
-    return n <= soft ? 0 : (double)(soft - n) / (double)cache;
-}
 
 /* A completion that nothing has scored stays without a reward: a penalty alone would make it one. */
 static bool scored(const double *row, int64_t n) {
@@ -34,7 +29,8 @@ static void fill_row(reward_table *t, const rein_online *o, int64_t i) {
     int64_t k = t->n_func;
     bool counts = scored(row, t->n_func);
     if (a->soft_overlong_cache > 0)
-        row[k++] = counts ? overlong(seq->n, o->opt.max_completion_length, a->soft_overlong_cache) : (double)NAN;
+        row[k++] = counts ? rein_soft_overlong(seq->n, o->opt.max_completion_length, a->soft_overlong_cache)
+                          : (double)NAN;
     if (a->missing_eos_penalty > 0)
         row[k] = !counts ? (double)NAN : seq->finish == REIN_FINISH_LENGTH ? -a->missing_eos_penalty : 0;
 }

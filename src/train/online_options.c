@@ -50,6 +50,10 @@ static rein_status parse_schedules(rein_online_options *o, rein_online_kind kind
                              [REIN_AT_ENTROPY_COEF] = {"entropy_coef", a->entropy_coef, 0, 1e6}};
     for (int i = 0; i < REIN_AT_COUNT; i++)
         REIN_TRY(rein_value_schedule_parse(&o->schedule[i], rows[i].name, rows[i].text, rows[i].min, rows[i].max));
+    const rein_value_schedule *length = &o->schedule[REIN_AT_LENGTH];
+    for (int i = 0; i < length->n; i++)
+        if (length->point[i].value != floor(length->point[i].value))
+            return rein_fail(REIN_ERR_USAGE, "max_completion_length: %.15g is not an integer", length->point[i].value);
     return REIN_OK;
 }
 
