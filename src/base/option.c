@@ -171,6 +171,16 @@ rein_status rein_option_parse(rein_option_value *out, const rein_option *row, co
     return REIN_ERR_USAGE;
 }
 
+bool rein_option_numbers(double *out, int64_t n, const char *text) {
+    for (int64_t i = 0; i < n; i++) {
+        char *end;
+        out[i] = strtod(text, &end);
+        if (end == text || !isfinite(out[i]) || *end != (i + 1 < n ? ',' : '\0')) return false;
+        text = end + 1;
+    }
+    return true;
+}
+
 /* ---- one option ---- */
 
 static rein_status store_value(rein_options *opts, const rein_option *row, const rein_option_value *value) {

@@ -75,6 +75,9 @@ void rein_options_write_help(const rein_options *opts, rein_str *out);
 /** The index-th of the choices "a|b|c", `*len` bytes, borrowed; NULL if there are fewer. */
 const char *rein_choice_name(const char *choices, int index, int *len);
 
+/** Exactly n finite numbers with commas between, for values that are lists; false for any other text. */
+bool rein_option_numbers(double *out, int64_t n, const char *text);
+
 /** Nearest of n names by edit distance, or NULL if none is within a third of the longer one's length ("did you mean").
  */
 const char *rein_nearest_name(const char *name, const char *const *names, int64_t n);

@@ -18,7 +18,6 @@
  */
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -66,9 +65,7 @@ typedef struct sweep {
 /* ---- reading ---- */
 
 static rein_status read_number(double *out, const rein_yaml_node *n) {
-    char *end = NULL;
-    *out = n->text ? strtod(n->text, &end) : 0;
-    return n->text && end != n->text && !*end && isfinite(*out) ? REIN_OK : rein_recipe_bad(n, "expected a number");
+    return n->text && rein_option_numbers(out, 1, n->text) ? REIN_OK : rein_recipe_bad(n, "expected a number");
 }
 
 static rein_status read_count(int64_t *out, const rein_yaml_node *n, int64_t low, int64_t high) {

@@ -61,7 +61,11 @@ static rein_status list_array(const rein_optim *o, int array, rein_arena *arena,
     return REIN_OK;
 }
 
-rein_status rein_optim_write(const rein_optim *o, const char *dir) {
+/* What is done with the file of one array: its n tensors, and where their values are. */
+typedef rein_status (*file_use)(const char *path, const rein_tensor_out *list, void *const *data, int64_t n);
+
+/* Each array that is not empty. */
+static rein_status each_file(const rein_optim *o, const char *dir, file_use use) {
     rein_arena arena = {0};
     rein_status status = REIN_OK;
     for (int array = 0; array < REIN_OPTIM_ARRAYS && status == REIN_OK; array++) {
@@ -72,11 +76,16 @@ rein_status rein_optim_write(const rein_optim *o, const char *dir) {
         REIN_TRY_OUT(status, list_array(o, array, &arena, &list, &data, &n), out);
         if (n == 0) continue;
         REIN_TRY_OUT(status, rein_path_format(&arena, &path, "%s/%s", dir, file_name[array]), out);
-        status = rein_tensors_write(path, list, n, NULL);
+        status = use(path, list, data, n);
     }
 out:
     rein_arena_deinit(&arena);
     return status;
+}
+
+static rein_status write_file(const char *path, const rein_tensor_out *list, void *const *data, int64_t n) {
+    (void)data; /* the list has it */
+    return rein_tensors_write(path, list, n, NULL);
 }
 
 static rein_status read_file(const char *path, const rein_tensor_out *list, void *const *data, int64_t n) {
@@ -98,23 +107,9 @@ static rein_status read_file(const char *path, const rein_tensor_out *list, void
     return status;
 }
 
-rein_status rein_optim_read(rein_optim *o, const char *dir) {
-    rein_arena arena = {0};
-    rein_status status = REIN_OK;
-    for (int array = 0; array < REIN_OPTIM_ARRAYS && status == REIN_OK; array++) {
-        rein_tensor_out *list;
-        void **data;
-        char *path;
-        int64_t n;
-        REIN_TRY_OUT(status, list_array(o, array, &arena, &list, &data, &n), out);
-        if (n == 0) continue;
-        REIN_TRY_OUT(status, rein_path_format(&arena, &path, "%s/%s", dir, file_name[array]), out);
-        status = read_file(path, list, data, n);
-    }
-out:
-    rein_arena_deinit(&arena);
-    return status;
-}
+rein_status rein_optim_write(const rein_optim *o, const char *dir) { return each_file(o, dir, write_file); }
+
+rein_status rein_optim_read(rein_optim *o, const char *dir) { return each_file(o, dir, read_file); }
 
 bool rein_optim_hash(const rein_optim *o, int array, char hex[REIN_XXH_HEX]) {
     rein_xxh *h = NULL;

@@ -181,18 +181,11 @@ static rein_status open_all(rein_rewards *r, rein_arena *arena, const char *func
 }
 
 static rein_status set_weights(rein_rewards *r, const char *weights) {
-    const char *at = weights;
-    for (int64_t k = 0; k < r->n; k++) r->func[k].weight = 1;
-    if (!weights) return REIN_OK;
-    for (int64_t k = 0; k < r->n; k++) {
-        char *end;
-        double w = strtod(at, &end);
-        if (end == at || !isfinite(w) || *end != (k + 1 < r->n ? ',' : '\0'))
-            return rein_fail(REIN_ERR_USAGE, "reward_weights: \"%s\" is no list of %lld numbers, one a reward function",
-                             weights, (long long)r->n);
-        r->func[k].weight = w;
-        at = end + 1;
-    }
+    double value[REIN_REWARD_FUNCS];
+    if (weights && !rein_option_numbers(value, r->n, weights))
+        return rein_fail(REIN_ERR_USAGE, "reward_weights: \"%s\" is no list of %lld numbers, one a reward function",
+                         weights, (long long)r->n);
+    for (int64_t k = 0; k < r->n; k++) r->func[k].weight = weights ? value[k] : 1;
     return REIN_OK;
 }
 

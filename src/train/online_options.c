@@ -2,7 +2,6 @@
 #include "train/online_options.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const struct {
@@ -27,15 +26,9 @@ bool rein_online_counts_tasks(const rein_train_args *a) {
 
 /* n numbers with commas between. */
 static rein_status parse_numbers(double *out, int n, const char *name, const char *text) {
-    const char *at = text;
-    for (int i = 0; i < n; i++) {
-        char *end;
-        out[i] = strtod(at, &end);
-        if (end == at || !isfinite(out[i]) || *end != (i + 1 < n ? ',' : 0))
-            return rein_fail(REIN_ERR_USAGE, "%s '%s' is not %d numbers with commas between", name, text, n);
-        at = end + 1;
-    }
-    return REIN_OK;
+    return rein_option_numbers(out, n, text)
+               ? REIN_OK
+               : rein_fail(REIN_ERR_USAGE, "%s '%s' is not %d numbers with commas between", name, text, n);
 }
 
 static rein_status parse_schedules(rein_online_options *o, rein_online_kind kind, const rein_train_args *a) {
