@@ -14,7 +14,7 @@ option(REIN_WERROR "warnings are errors" OFF)
 add_compile_definitions(_POSIX_C_SOURCE=200809L _DEFAULT_SOURCE)
 add_compile_options(-ffp-contract=off $<$<COMPILE_LANGUAGE:C>:-Wall>)
 # For our own C only: the include-graph's public headers must stay clean for users' stricter builds.
-add_compile_options($<$<COMPILE_LANGUAGE:C>:-Wextra$<SEMICOLON>-Wshadow$<SEMICOLON>-Wconversion$<SEMICOLON>-Wstrict-prototypes$<SEMICOLON>-Wmissing-prototypes$<SEMICOLON>-Wno-missing-field-initializers$<SEMICOLON>-Wvla>)
+add_compile_options($<$<COMPILE_LANGUAGE:C>:-Wextra$<SEMICOLON>-Wshadow$<SEMICOLON>-Wconversion$<SEMICOLON>-Wstrict-prototypes$<SEMICOLON>-Wmissing-prototypes$<SEMICOLON>-Wvla>)
 if(REIN_WERROR)
   add_compile_options($<$<COMPILE_LANGUAGE:C>:-Werror>)
 endif()

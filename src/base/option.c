@@ -263,14 +263,14 @@ rein_status rein_options_init(rein_options *opts, const rein_option *rows, int64
     return start(opts);
 }
 
-rein_status rein_options_init_use(rein_options *opts, const rein_option *rows, unsigned use, void *values) {
+rein_status rein_options_init_use(rein_options *opts, const rein_shared_option *rows, unsigned use, void *values) {
     rein_option *chosen;
     size_t n = 0;
-    while (rows[n].name) n++;
+    while (rows[n].option.name) n++;
     *opts = (rein_options){.values = values};
     REIN_TRY(rein_arena_alloc(&opts->arena, &chosen, n * sizeof *chosen));
-    for (const rein_option *row = rows; row->name; row++)
-        if (row->use == 0 || (row->use & use)) chosen[opts->n_rows++] = *row;
+    for (size_t i = 0; i < n; i++)
+        if (rows[i].use == 0 || (rows[i].use & use)) chosen[opts->n_rows++] = rows[i].option;
     opts->rows = chosen;
     return start(opts);
 }

@@ -30,8 +30,13 @@ struct rein_option {
     const char *choices; /* CHOICE: "linear|cosine|constant" */
     const char *help;    /* one line: meaning, unit */
     const char *metavar; /* in help: FILE, DIR, N...; NULL: from the type */
-    unsigned use;        /* bits of the commands that share the table and have this row; 0: all have it */
 };
+
+/** A row of a table that commands share. */
+typedef struct rein_shared_option {
+    rein_option option;
+    unsigned use; /* bits of the commands that have it; 0: all */
+} rein_shared_option;
 
 typedef struct rein_options {
     const rein_option *rows;
@@ -46,7 +51,8 @@ typedef struct rein_options {
 REIN_NODISCARD rein_status rein_options_init(rein_options *opts, const rein_option *rows, int64_t n_rows, void *values);
 /** As rein_options_init with the rows of one command (`use` is its bit) of a shared table, which ends with a row without a
  *  name. */
-REIN_NODISCARD rein_status rein_options_init_use(rein_options *opts, const rein_option *rows, unsigned use, void *values);
+REIN_NODISCARD rein_status rein_options_init_use(rein_options *opts, const rein_shared_option *rows, unsigned use,
+                                                 void *values);
 void rein_options_deinit(rein_options *opts);
 
 /** Set one option from text; `where` is quoted in errors ("command line", "run.yaml:3:5"). A second set from the same

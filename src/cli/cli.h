@@ -24,11 +24,12 @@ typedef struct rein_command {
     const char *subject;   /* "SYSTEM", "RUN", or NULL: what positional words mean, for help */
     const char *summary;   /* one line */
     const rein_option *options;
-    int64_t n_options;     /* not read where `use` is given */
+    int64_t n_options;
     size_t values_size;    /* of the struct that the options fill; 0 if none */
     int min_positional, max_positional;
     rein_status (*run)(const rein_cli *cli, const rein_options *opts, const char **words, int n_words);
-    unsigned use;          /* the command's bit where commands share one option table, else 0 */
+    const rein_shared_option *shared; /* instead of options: a table that commands share, which ends with a row without a name */
+    unsigned use;                     /* the command's bit in it */
 } rein_command;
 
 #endif

@@ -273,4 +273,4 @@ static rein_status run(const rein_cli *cli, const rein_options *opts, const char
 }
 
 const rein_command rein_cmd_chat = {
-    "chat", NULL, "a conversation with a model", options, REIN_COUNT(options), sizeof(values), 0, 0, run};
+    "chat", NULL, "a conversation with a model", options, REIN_COUNT(options), sizeof(values), 0, 0, run, NULL, 0};

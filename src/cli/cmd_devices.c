@@ -25,4 +25,4 @@ static rein_status run(const rein_cli *cli, const rein_options *opts, const char
     return REIN_OK;
 }
 
-const rein_command rein_cmd_devices = {"devices", NULL, "what this machine has to compute with", NULL, 0, 0, 0, 0, run};
+const rein_command rein_cmd_devices = {"devices", NULL, "what this machine has to compute with", NULL, 0, 0, 0, 0, run, NULL, 0};

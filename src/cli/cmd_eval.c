@@ -319,4 +319,4 @@ out:
 }
 
 const rein_command rein_cmd_eval = {"eval", "[NAME=]MODEL...", "models beside reference policies on the same cases", options,
-                                    REIN_COUNT(options), sizeof(values), 0, MAX_MODELS, run};
+                                    REIN_COUNT(options), sizeof(values), 0, MAX_MODELS, run, NULL, 0};

@@ -264,4 +264,4 @@ static rein_status run(const rein_cli *cli, const rein_options *opts, const char
 }
 
 const rein_command rein_cmd_generate = {"generate", NULL, "completions of prompts", options, REIN_COUNT(options),
-                                        sizeof(values), 0, 0, run};
+                                        sizeof(values), 0, 0, run, NULL, 0};

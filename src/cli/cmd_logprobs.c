@@ -203,6 +203,6 @@ static rein_status run_grad(const rein_cli *cli, const rein_options *opts, const
 }
 
 const rein_command rein_cmd_logprobs = {"logprobs", NULL, "teacher-forced log-probs of texts", logprobs_options,
-                                        REIN_COUNT(logprobs_options), sizeof(values), 0, 0, run_logprobs};
+                                        REIN_COUNT(logprobs_options), sizeof(values), 0, 0, run_logprobs, NULL, 0};
 const rein_command rein_cmd_grad = {"grad", NULL, "loss and gradients of the mean NLL of texts", grad_options,
-                                    REIN_COUNT(grad_options), sizeof(values), 0, 0, run_grad};
+                                    REIN_COUNT(grad_options), sizeof(values), 0, 0, run_grad, NULL, 0};

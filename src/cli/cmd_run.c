@@ -20,4 +20,4 @@ static rein_status run(const rein_cli *cli, const rein_options *opts, const char
 
 const rein_command rein_cmd_run = {"run", "RECIPE.yaml [STAGE.OPTION=VALUE]... [VARIABLE=VALUE]...",
                                    "a whole pipeline; resumes where it stopped", options, REIN_COUNT(options),
-                                   sizeof(values), 1, 64, run};
+                                   sizeof(values), 1, 64, run, NULL, 0};

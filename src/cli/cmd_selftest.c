@@ -160,4 +160,4 @@ static rein_status run(const rein_cli *cli, const rein_options *opts, const char
 }
 
 const rein_command rein_cmd_selftest = {"selftest", NULL, "known answers, kernels and the one-engine promise, here and now",
-                                        NULL, 0, 0, 0, 0, run};
+                                        NULL, 0, 0, 0, 0, run, NULL, 0};

@@ -363,4 +363,6 @@ const rein_command rein_cmd_sweep = {"sweep",
                                      sizeof(values),
                                      1,
                                      1,
-                                     run};
+                                     run,
+                                     NULL,
+                                     0};

@@ -100,4 +100,4 @@ static rein_status run(const rein_cli *cli, const rein_options *opts, const char
 }
 
 const rein_command rein_cmd_template = {
-    "template", NULL, "render chat templates", options, REIN_COUNT(options), sizeof(values), 0, 0, run};
+    "template", NULL, "render chat templates", options, REIN_COUNT(options), sizeof(values), 0, 0, run, NULL, 0};

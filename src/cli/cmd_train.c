@@ -110,17 +110,20 @@ static rein_status run_ppo(const rein_cli *cli, const rein_options *opts, const 
     return run_training(cli, opts, "ppo");
 }
 
-const rein_command rein_cmd_sft = {"sft", NULL, "supervised fine-tuning", rein_train_rows, 0,
-                                   sizeof(rein_train_args), 0, 0, run_sft, REIN_USE_SFT};
-const rein_command rein_cmd_dpo = {"dpo", NULL, "preference optimisation: DPO, IPO, SimPO, ORPO, KTO and others", rein_train_rows,
-                                   0, sizeof(rein_train_args), 0, 0, run_dpo, REIN_USE_DPO};
-const rein_command rein_cmd_reward_train = {"reward train", NULL, "a reward model from pairs of answers", rein_train_rows, 0,
-                                            sizeof(rein_train_args), 0, 0, run_reward, REIN_USE_REWARD};
-const rein_command rein_cmd_distill = {"distill", NULL, "learn a teacher's distribution, on given or on sampled answers",
-                                       rein_train_rows, 0, sizeof(rein_train_args), 0, 0, run_distill, REIN_USE_DISTILL};
-const rein_command rein_cmd_grpo = {"grpo", NULL, "group-relative policy optimisation in an environment",
-                                    rein_train_rows, 0, sizeof(rein_train_args), 0, 0, run_grpo, REIN_USE_GRPO};
-const rein_command rein_cmd_rloo = {"rloo", NULL, "REINFORCE leave-one-out in an environment",
-                                    rein_train_rows, 0, sizeof(rein_train_args), 0, 0, run_rloo, REIN_USE_RLOO};
-const rein_command rein_cmd_ppo = {"ppo", NULL, "proximal policy optimisation with a value function in an environment",
-                                   rein_train_rows, 0, sizeof(rein_train_args), 0, 0, run_ppo, REIN_USE_PPO};
+#define TRAINING(title, text, function, bit)                                                                           \
+    {.name = title, .summary = text, .values_size = sizeof(rein_train_args), .run = function,                          \
+     .shared = rein_train_rows, .use = bit}
+
+const rein_command rein_cmd_sft = TRAINING("sft", "supervised fine-tuning", run_sft, REIN_USE_SFT);
+const rein_command rein_cmd_dpo =
+    TRAINING("dpo", "preference optimisation: DPO, IPO, SimPO, ORPO, KTO and others", run_dpo, REIN_USE_DPO);
+const rein_command rein_cmd_reward_train =
+    TRAINING("reward train", "a reward model from pairs of answers", run_reward, REIN_USE_REWARD);
+const rein_command rein_cmd_distill =
+    TRAINING("distill", "learn a teacher's distribution, on given or on sampled answers", run_distill, REIN_USE_DISTILL);
+const rein_command rein_cmd_grpo =
+    TRAINING("grpo", "group-relative policy optimisation in an environment", run_grpo, REIN_USE_GRPO);
+const rein_command rein_cmd_rloo =
+    TRAINING("rloo", "REINFORCE leave-one-out in an environment", run_rloo, REIN_USE_RLOO);
+const rein_command rein_cmd_ppo =
+    TRAINING("ppo", "proximal policy optimisation with a value function in an environment", run_ppo, REIN_USE_PPO);

@@ -76,4 +76,4 @@ out:
 }
 
 const rein_command rein_cmd_verify = {"verify", "RUN", "recompute a step and compare its hashes", options,
-                                      REIN_COUNT(options), sizeof(values), 1, 1, run};
+                                      REIN_COUNT(options), sizeof(values), 1, 1, run, NULL, 0};

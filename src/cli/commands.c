@@ -45,8 +45,8 @@ COMMANDS(DECLARE)
 const rein_command *const rein_commands[] = {COMMANDS(ENTRY) NULL};
 
 rein_status rein_command_options(rein_options *opts, const rein_command *c, void *values) {
-    return c->use ? rein_options_init_use(opts, c->options, c->use, values)
-                  : rein_options_init(opts, c->options, c->n_options, values);
+    return c->shared ? rein_options_init_use(opts, c->shared, c->use, values)
+                     : rein_options_init(opts, c->options, c->n_options, values);
 }
 
 rein_status rein_cli_ids(rein_ids *out, struct json_object *array) {

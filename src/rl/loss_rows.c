@@ -2,6 +2,7 @@
 #include "rl/loss_rows.h"
 
 #define AT(member) offsetof(rein_loss_options, member)
+#define ROW(...) {__VA_ARGS__}
 
 const rein_option rein_loss_rows[REIN_LOSS_ROWS] = {
     {"loss_type", REIN_OPT_CHOICE, offsetof(rein_loss_options, loss_type), "dapo", 0, 0, REIN_LOSS_TYPE_CHOICES,
@@ -14,5 +15,5 @@ const rein_option rein_loss_rows[REIN_LOSS_ROWS] = {
      "clip range below 1 (and above, unless epsilon_high)", NULL},
     {"entropy_coef", REIN_OPT_FLOAT, offsetof(rein_loss_options, entropy_coef), "0", 0, 0, NULL,
      "weight of the entropy bonus; 0: none", NULL},
-    REIN_LOSS_SHARED_ROWS(AT, 0),
+    REIN_LOSS_SHARED_ROWS(AT, ROW),
 };

@@ -122,7 +122,7 @@ typedef enum rein_critic_kind { REIN_CRITIC_SHARED, REIN_CRITIC_SEPARATE } rein_
 typedef enum rein_curriculum_by { REIN_BY_SUCCESS, REIN_BY_REWARD } rein_curriculum_by;
 #define REIN_BY_CHOICES "success|reward"
 
-extern const rein_option rein_train_rows[]; /* ends with a row without a name */
+extern const rein_shared_option rein_train_rows[]; /* ends with a row without a name */
 
 /** The first of the command's options that `ours` picks by name and that is not at its default, or NULL. */
 REIN_NODISCARD rein_status rein_train_given(const char **name, const rein_train_args *args, unsigned use,
