@@ -6,6 +6,10 @@
  * rewards that are defined by them (lengths, n-grams). The text of a model is untrusted input. All arithmetic is double
  * precision with rein's own elementary functions, so a score has the same bits everywhere. Environments are immutable
  * after create and may be shared between threads.
+ *
+ * A world in which a task takes several turns also has episodes (rein_env_class.turns): what the model says is an action,
+ * the world answers with an observation, until the episode ends. Episodes live in slots, each used by one thread at a time;
+ * an episode's observations are a pure function of its task, its seed and its actions, whatever the slot and its past.
  */
 #ifndef REIN_ENV_H
 #define REIN_ENV_H
@@ -67,6 +71,49 @@ typedef struct rein_reply {
 
 typedef struct rein_env rein_env;
 
+/** What the world says after a reset or an action. Texts belong to the episode until its next call. */
+typedef struct rein_observation {
+    const char *text; /* (len) what the model reads next; untrusted. After a reset: the opening, "" if the prompt says all */
+    size_t len;
+    bool terminated;  /* the task is over, solved or not */
+    bool truncated;   /* a limit of the world (turns, time) ended the episode */
+    bool env_error;   /* the world failed, not the model: the episode ends and is no evidence; `error` says why */
+    const char *error;/* NULL, or what was wrong with the action or with the world, for people and counts */
+    rein_score score; /* what this action earned: an episode's reward is the sum over its actions, component by component;
+                         metrics, format_ok and success are those of the last one */
+} rein_observation;
+
+/** One slot of a world: an episode at a time. First member of the world's own struct. */
+typedef struct rein_episode {
+    const rein_env *env;
+    int slot;
+} rein_episode;
+
+struct pollfd;
+
+/** Episodes. `reset` and `step` start something; `poll` tells when it is done. Errors (status) end the run: they are for
+ *  what no retry mends. Whatever the model says, and a world that breaks, are observations. */
+typedef struct rein_turns {
+    /** Slot numbers count from 0; what a slot holds (a process, a folder, a browser context) is made here. */
+    rein_status (*open)(const rein_env *env, int slot, rein_episode **out);
+    void (*close)(rein_episode *ep);
+    /** Begin an episode. The prompt of the task (messages or prompt) and the opening are what the model sees first. */
+    rein_status (*reset)(rein_episode *ep, const rein_task *task, uint64_t seed);
+    /** Act: the model's text of one turn, without its end token. Anything goes. */
+    rein_status (*step)(rein_episode *ep, const char *action, size_t len);
+    /** Is the last reset or step done? Waits up to wait_ms (-1: until it is). *out is set where *ready. */
+    rein_status (*poll)(rein_episode *ep, int wait_ms, rein_observation *out, bool *ready);
+    /** Optional: descriptors that become readable or writable when poll has something to do; returns how many of `most`. */
+    int (*descriptors)(const rein_episode *ep, struct pollfd *out, int most);
+    /** Optional: the action that an expert would take now, appended: for SFT data and tests. Nothing: it has none. */
+    rein_status (*oracle)(rein_episode *ep, struct rein_str *out);
+    /** Optional: the JSON Schema or regular expression that the next action must match, appended, for constrained decoding. */
+    rein_status (*grammar)(const rein_episode *ep, bool *is_schema, struct rein_str *out);
+    /** Optional: one JSON object with all there is to show about the episode so far, appended. */
+    rein_status (*describe)(const rein_episode *ep, struct rein_str *out);
+    const char *role; /* whose messages observations are: "tool" or "user" */
+} rein_turns;
+
 typedef struct rein_env_class {
     const char *name, *summary;
     const struct rein_option *options; /* table of the configuration struct */
@@ -91,7 +138,7 @@ typedef struct rein_env_class {
     /** Optional. A teacher's answer (without end-of-sequence), appended. `draw` selects among its variants, e.g. operator skill. */
     rein_status (*demonstrate)(const rein_env *env, uint64_t seed, const rein_task *task, int64_t draw,
                                struct rein_str *out);
-    /** Score an answer. Malformed text is a score, not an error. */
+    /** Score an answer. Malformed text is a score, not an error. NULL where there are turns. */
     rein_status (*score)(const rein_env *env, const rein_task *task, const char *text, size_t len, rein_score *out);
 
     /** Optional, used instead of `score` where it is there: score n answers at once, out (n). */
@@ -104,6 +151,8 @@ typedef struct rein_env_class {
     /** One JSON object with all there is to plot about an answer (states, controls ...), appended. */
     rein_status (*describe)(const rein_env *env, const rein_task *task, const char *text, size_t len,
                             struct rein_str *out);
+
+    const rein_turns *turns; /* NULL: a task is one question and one answer */
 } rein_env_class;
 
 /** First member of every environment's struct. */
