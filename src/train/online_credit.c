@@ -25,7 +25,8 @@ static void fill_row(reward_table *t, const rein_online *o, int64_t i) {
     const rein_score *s = &o->rollouts.score[i];
     const rein_gen_sequence *seq = &o->rollouts.gen.seq[i];
     double *row = t->value + i * t->n;
-    for (int64_t k = 0; k < t->n_func; k++) row[k] = s->n_func > 0 ? s->func[k].value : s->total;
+    for (int64_t k = 0; k < t->n_func; k++)
+        row[k] = rein_rollouts_failed(&o->rollouts, i) ? (double)NAN : s->n_func > 0 ? s->func[k].value : s->total;
     int64_t k = t->n_func;
     bool counts = scored(row, t->n_func);
     if (a->soft_overlong_cache > 0)
@@ -91,7 +92,7 @@ static rein_status advantages(rein_online *o, const reward_table *table, int64_t
                                       .options = o->opt.credit,
                                       .length = length,
                                       .kl = o->ref ? kl : NULL,
-                                      .allow_missing = o->rollouts.score[0].n_func > 0};
+                                      .allow_missing = o->rollouts.score[0].n_func > 0 || o->rollouts.transcript};
     REIN_TRY(rein_advantages(o->advantage, &o->report.reward, NULL, &args));
     const rein_advantage_token_args per_token = {.rows = o->tokens.rows,
                                                  .advantage = o->advantage,

@@ -11,6 +11,7 @@ void rein_online_deinit(rein_online *o) {
     rein_rollouts_deinit(&o->rollouts);
     for (int64_t k = 0; o->spare && k < o->t.args->max_resamples; k++) rein_rollouts_deinit(&o->spare[k]);
     rein_free(o->spare);
+    rein_slots_close(&o->slots);
     rein_prompt_chat_close(&o->chat);
     rein_arena_deinit(&o->tokens.arena);
     rein_free(o->advantage);
@@ -111,5 +112,6 @@ rein_status rein_online_init(rein_online *o, rein_online_kind kind, const rein_t
     REIN_TRY(rein_online_pool_init(o));
     rein_online_keep_state(o);
     REIN_TRY(load_chat(o));
-    return load_reference(o);
+    REIN_TRY(load_reference(o));
+    return env->cls->turns ? rein_slots_open(&o->slots, env, a->env_slots) : REIN_OK;
 }

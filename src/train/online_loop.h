@@ -72,6 +72,7 @@ typedef struct rein_online {
     rein_trainer t;
     rein_online_kind kind;
     const rein_env *env;
+    rein_slots slots; /* of an environment that has turns */
     rein_prompt_chat chat;
     rein_trainer *critic; /* what has the value function: t itself, own_critic, or NULL */
     rein_trainer own_critic;

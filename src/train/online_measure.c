@@ -52,7 +52,8 @@ static rein_status add_ppo(rein_online *o) {
     for (int64_t i = 0; i < o->N; i++) {
         const rein_gen_sequence *s = &o->rollouts.gen.seq[i];
         ended += s->finish == REIN_FINISH_EOS;
-        for (int64_t t = 0; t < s->n; t++) minus_logp[i] -= (double)s->logp[t];
+        for (int64_t k = 0; k < s->n_turn; k++)
+            for (int64_t t = s->turn[k].begin; t < s->turn[k].end; t++) minus_logp[i] -= (double)s->logp[t];
     }
     const struct {
         const char *name;
@@ -98,6 +99,7 @@ rein_status rein_online_measure(rein_online *o) {
     if (o->kind == REIN_ONLINE_PPO) REIN_TRY(add_ppo(o));
     if (o->rollouts.score[0].n_func > 0) rein_metric_add(m, (double)r->reward.unscored, "rewards/unscored");
     rein_metrics_completions(m, &o->rollouts);
+    rein_metrics_episodes(m, &o->rollouts);
     REIN_TRY(rein_metrics_components(m, &o->rollouts));
     rein_metric_add(m, (double)o->t.tokens, "num_tokens");
     rein_metric_add(m, (double)o->t.skipped, "skipped_updates");

@@ -19,6 +19,8 @@ static rein_status collect(rein_online *o, rein_rollouts *out, int64_t n, int64_
         .tokenizer = o->t.tokenizer,
         .env = o->env,
         .chat = &o->chat,
+        .slots = &o->slots,
+        .max_turn_tokens = a->max_turn_length,
         .G = o->G,
         .first_id = (uint32_t)first_id,
         .gen = {
@@ -80,6 +82,12 @@ static rein_status refill_all(rein_online *o) {
 
 /* ---- batches and tokens ---- */
 
+/* Whether nothing is learned from a completion. */
+static bool left_out(const rein_online *o, int64_t i) {
+    bool truncated = o->rollouts.gen.seq[i].finish == REIN_FINISH_LENGTH;
+    return rein_rollouts_failed(&o->rollouts, i) || (o->t.args->mask_truncated_completions && truncated);
+}
+
 static rein_status make_batches(rein_online *o) {
     const rein_train_args *a = o->t.args;
     for (int64_t m = 0; m < o->M; m++) {
@@ -89,8 +97,7 @@ static rein_status make_batches(rein_online *o) {
                                        a->microbatch_tokens));
         REIN_TRY(rein_group_batch_more(b, o->opt.full_kl, o->critic != NULL));
         for (int64_t i = 0; i < b->n_seq; i++)
-            if (a->mask_truncated_completions && o->rollouts.gen.seq[b->begin + i].finish == REIN_FINISH_LENGTH)
-                memset(b->mask + b->first[i], 0, (size_t)b->n[i]);
+            if (left_out(o, b->begin + i)) memset(b->mask + b->first[i], 0, (size_t)b->n[i]);
     }
     return REIN_OK;
 }
