@@ -168,13 +168,22 @@ static void value_functions_carry_over(void **state) {
     keeps_its_promises(&shop, (job){.name = "ppo", .kind = REIN_ONLINE_PPO, .extra = {EPISODES, "num_mini_batches=1"}});
 }
 
+static void credit_by_turns(void **state) {
+    (void)state;
+    keeps_its_promises(&shop, (job){.name = "by_turn", .extra = {EPISODES, "turn_credit=true"}});
+    keeps_its_promises(&shop, (job){.name = "ppo_turn", .kind = REIN_ONLINE_PPO, .extra = {EPISODES, "turn_credit=true"}});
+}
+
 static void slots_change_no_byte(void **state) {
     (void)state;
+    job by_turn = {.shop = &shop, .grpo = true, .name = "by_turn"};
     job one = {.shop = &shop, .grpo = true, .name = "slots1", .extra = {EPISODES, "env_slots=1"}};
     job many = {.shop = &shop, .grpo = true, .name = "slots8", .extra = {EPISODES, "env_slots=8"}};
     OK(job_run(&one));
     OK(job_run(&many));
     same_run(&one, &many);
+    assert_true(metric(&one, "reward", 1) == metric(&by_turn, "reward", 1));
+    assert_true(metric(&one, "grad_norm", 1) != metric(&by_turn, "grad_norm", 1)); /* credit, not rewards */
 }
 
 static void a_failure_is_made_good(void **state) {
@@ -302,6 +311,7 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_engine_over_turns),
         cmocka_unit_test(value_functions_carry_over),
+        cmocka_unit_test(credit_by_turns),
         cmocka_unit_test(slots_change_no_byte),
         cmocka_unit_test(a_failure_is_made_good),
         cmocka_unit_test(what_fails_again_is_no_evidence),

@@ -344,6 +344,8 @@ const rein_shared_option rein_train_rows[] = {
      "discount a token: gae, reinforce_plus_plus", NULL}, GRPO | PPO},
     {{"lam", REIN_OPT_FLOAT, offsetof(rein_train_args, lam), "0.95", 0, 1, NULL,
      "lambda of generalised advantage estimation", NULL}, PPO},
+    {{"turn_credit", REIN_OPT_BOOL, offsetof(rein_train_args, turn_credit), "false", 0, 0, NULL,
+     "episodes of several turns: each turn is credited with what was earned from it on", NULL}, ROLLOUT},
     {{"whiten_rewards", REIN_OPT_BOOL, offsetof(rein_train_args, whiten_rewards), "false", 0, 0, NULL,
      "divide the rewards of tokens by their standard deviation", NULL}, PPO},
     {{"whiten_advantages", REIN_OPT_BOOL, offsetof(rein_train_args, whiten_advantages), "true", 0, 0, NULL,

@@ -98,6 +98,8 @@ rein_status rein_online_init(rein_online *o, rein_online_kind kind, const rein_t
                              rein_device *dev, const rein_train_watch *watch) {
     o->kind = kind;
     o->env = env;
+    if (a->turn_credit && !env->cls->turns)
+        return rein_fail(REIN_ERR_USAGE, "turn_credit is given, and environment '%s' has no turns", env->cls->name);
     REIN_TRY(rein_online_options_init(&o->opt, kind, a));
     set_args(o, kind, a);
     REIN_TRY(start_trainer(&o->t, &o->policy_args, dev, watch));

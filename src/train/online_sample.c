@@ -102,6 +102,23 @@ static rein_status make_batches(rein_online *o) {
     return REIN_OK;
 }
 
+/* Which turn a token belongs to, and what each turn but the last one earned. */
+static rein_status mark_turns(rein_online *o, int64_t n) {
+    rein_online_tokens *k = &o->tokens;
+    REIN_TRY(rein_arena_alloc(&k->arena, &k->early, (size_t)(n + 1) * sizeof *k->early));
+    REIN_TRY(rein_arena_alloc(&k->arena, &k->turn, (size_t)(n + 1) * sizeof *k->turn));
+    for (int64_t i = 0; i < o->N; i++) {
+        const rein_gen_sequence *s = &o->rollouts.gen.seq[i];
+        const rein_transcript *t = &o->rollouts.transcript[i];
+        int64_t at = k->rows.offset[i];
+        for (int64_t j = 0; j < s->n_turn; j++) {
+            for (int64_t q = s->turn[j].begin; q < s->turn[j].end; q++) k->turn[at + q] = (int32_t)j;
+            if (j + 1 < s->n_turn && j < t->n && !t->failed) k->early[at + s->turn[j].end - 1] = t->turn[j].reward;
+        }
+    }
+    return REIN_OK;
+}
+
 static rein_status make_tokens(rein_online *o) {
     rein_online_tokens *k = &o->tokens;
     int64_t *offset, n = 0;
@@ -121,7 +138,7 @@ static rein_status make_tokens(rein_online *o) {
             memcpy(mask + offset[b->begin + i], b->mask + b->first[i], (size_t)b->n[i]);
     }
     k->rows = (rein_token_rows){o->N, offset, mask};
-    return REIN_OK;
+    return o->rollouts.transcript ? mark_turns(o, n) : REIN_OK;
 }
 
 void rein_online_gather(double *out, const rein_online *o, rein_online_member member) {
