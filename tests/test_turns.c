@@ -63,7 +63,7 @@ static void judge(guess_slot *s, char guess) {
     snprintf(s->said, sizeof s->said, "%s", !digit ? "say a digit" : guess < '0' + s->secret ? "higher" : "lower");
     s->out = (rein_observation){.text = s->said, .len = strlen(s->said), .terminated = right,
                                 .truncated = s->turns == MOST_TURNS, .error = digit ? NULL : "no digit"};
-    double near = digit ? -0.1 * abs(guess - '0' - s->secret) : -1;
+    double near = -0.01 * abs((unsigned char)guess - '0' - s->secret);
     s->out.score = (rein_score){.n_component = 2, .component = {{"right", right}, {"near", near}}, .success = right,
                                 .format_ok = digit, .total = (double)right + near};
 }
