@@ -153,6 +153,26 @@ static int tear_down(void **state) {
 
 /* ---- tests ---- */
 
+/* What is kept of an episode says all turns. */
+static void read_one_episode(const job *j) {
+    char path[JOB_PATH];
+    rein_rundir *run;
+    rein_arena arena = {0};
+    rein_completion *c;
+    struct json_object *doc, *turns;
+    int64_t n;
+    job_path(path, j, "");
+    OK(rein_rundir_open(&run, path, false));
+    OK(rein_read_completions(run, &arena, 3, 5, &c, &n));
+    assert_true(n == 2 && c[0].step == 3 && c[0].episode);
+    OK(rein_json_parse(&doc, "episode", c[0].episode, c[0].episode_len));
+    assert_true(json_object_object_get_ex(doc, "turns", &turns));
+    assert_true(json_object_array_length(turns) >= 1 && json_object_array_length(turns) <= MOST_TURNS);
+    json_object_put(doc);
+    rein_arena_deinit(&arena);
+    rein_rundir_close(run);
+}
+
 static void one_engine_over_turns(void **state) {
     (void)state;
     keeps_its_promises(&shop, (job){.name = "turns", .extra = {EPISODES, "env_slots=3"}});
@@ -161,6 +181,7 @@ static void one_engine_over_turns(void **state) {
     assert_true(metric(&j, "episodes/mean_observation_tokens", 1) > 5);
     assert_true(metric(&j, "completions/mean_length", 1) < 5 * MOST_TURNS);
     assert_true(metric(&j, "ratio/max_deviation", 1) == 0);
+    read_one_episode(&j);
 }
 
 static void value_functions_carry_over(void **state) {

@@ -117,6 +117,16 @@ static double advantage_of(const rein_online *o, int64_t i) {
     return n > 0 ? sum / (double)n : 0;
 }
 
+static rein_status keep_completion(rein_online *o, rein_completion *c, const rein_transcript *t) {
+    rein_str episode = {0};
+    rein_status status = t ? rein_transcript_write(t, &episode) : REIN_OK;
+    c->episode = episode.data;
+    c->episode_len = episode.len;
+    if (status == REIN_OK) status = rein_rundir_completion(o->t.run, c);
+    rein_str_deinit(&episode);
+    return status;
+}
+
 rein_status rein_online_keep_completions(rein_online *o) {
     const rein_rollouts *r = &o->rollouts;
     for (int64_t p = 0; p < o->t.args->num_completions_to_print && p < r->P; p++) {
@@ -134,7 +144,7 @@ rein_status rein_online_keep_completions(rein_online *o) {
                              .finish = rein_finish_name(s->finish),
                              .part = r->score[i].component,
                              .n_part = r->score[i].n_component};
-        REIN_TRY(rein_rundir_completion(o->t.run, &c));
+        REIN_TRY(keep_completion(o, &c, r->transcript ? &r->transcript[i] : NULL));
     }
     return REIN_OK;
 }
