@@ -101,10 +101,10 @@ REIN_NODISCARD rein_status rein_tool_name(const char **out, struct json_object *
 /**
  * Check a call's arguments against the tool's schema: types, required, enum, const, properties (with none but those, unless
  * additionalProperties allows more), items, lengths and ranges, anyOf, oneOf, local $ref. A number in quotes is a string.
- * Other keywords (pattern, format ...) are the server's to check.
+ * Other keywords (pattern, format ...) are the server's to check; a keyword that is not as it should be asks for nothing.
  *
  * @param[out] error  the text for the model, one line, is appended; nothing: the arguments fit.
- * @return REIN_ERR_FORMAT: not a tool, or its schema is none; REIN_ERR_MEMORY.
+ * @return REIN_ERR_FORMAT: not a tool; REIN_ERR_MEMORY.
  */
 REIN_NODISCARD rein_status rein_tool_check(rein_str *error, struct json_object *tool, struct json_object *arguments);
 
@@ -118,8 +118,9 @@ typedef struct rein_toolcall_turn {
 
 /**
  * Append what a turn may be, as JSON for rein_grammar_open_schema (a structural tag, gen/tag.h): calls of these tools whose
- * arguments fit their schemas. Every text of it reads without an error. Narrower than the reader: thoughts and the
- * text around calls hold no '<', an answer in `llama3` does not begin with '{', one in `plain` holds no '('.
+ * arguments fit their schemas. Every text of it reads without an error (unless a schema leaves keys free: an automaton cannot
+ * see that one comes twice). Narrower than the reader: thoughts and the
+ * text around calls hold no '<', an answer in `llama3` holds no '{', one in `plain` no '('.
  * The keywords that no automaton keeps (minimum, format ...; listed in toolcall_grammar.c) are left to rein_tool_check.
  *
  * @param tools  array of at least one tool.
