@@ -1,6 +1,6 @@
 /*
- * libFuzzer: the first byte chooses a format, the rest is a turn. It reads without an error of the program; calls and ranges
- * lie in the text, in order; each call is written again, where its name allows, and reads the same.
+ * libFuzzer: the first byte chooses a format, the rest is a turn. It reads without an error of the program; calls and
+ * ranges lie in the text, in order; each call is written again, where its name allows, and reads the same.
  */
 #include <string.h>
 

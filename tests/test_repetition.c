@@ -44,7 +44,8 @@ static void three_words_four_times(void **state) {
 /* Short texts may repeat themselves: fewer than 100 characters, or fewer than 20 words. */
 static void short_texts_may(void **state) {
     (void)state;
-    rein_str few = make(0, "incomprehensibilities notwithstanding counterrevolutionaries", 6), letters = make(0, "a b c", 16), more = make(0, "a b c", 17);
+    rein_str few = make(0, "incomprehensibilities notwithstanding counterrevolutionaries", 6),
+             letters = make(0, "a b c", 16), more = make(0, "a b c", 17);
     assert_true(few.len > 100);
     assert_int_equal(find(few.data, few.len).kind, REIN_REPETITION_NONE); /* 18 words */
     assert_int_equal(find(few.data, few.len).times, 6);
@@ -78,8 +79,8 @@ static void few_different_words(void **state) {
     rein_repetition r = find(few.data, few.len);
     assert_true(r.times < 4);
     assert_int_equal(r.different, 16);
-    assert_int_equal(r.kind, REIN_REPETITION_WORDS); /* 16 of 54: 29.6 % */
-    assert_int_equal(find(enough.data, enough.len).kind, REIN_REPETITION_NONE); /* 16 of 53: 30.2 % */
+    assert_int_equal(r.kind, REIN_REPETITION_WORDS);                                  /* 16 of 54: 29.6 % */
+    assert_int_equal(find(enough.data, enough.len).kind, REIN_REPETITION_NONE);       /* 16 of 53: 30.2 % */
     assert_int_equal(find(short_one.data, short_one.len).kind, REIN_REPETITION_NONE); /* 28 %, but 50 words */
     rein_str_deinit(&few);
     rein_str_deinit(&enough);
@@ -113,8 +114,8 @@ static void refused_memory_is_an_error(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(three_words_four_times), cmocka_unit_test(short_texts_may), cmocka_unit_test(few_different_words),
-        cmocka_unit_test(any_bytes), cmocka_unit_test(refused_memory_is_an_error)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(three_words_four_times), cmocka_unit_test(short_texts_may),
+                                       cmocka_unit_test(few_different_words), cmocka_unit_test(any_bytes),
+                                       cmocka_unit_test(refused_memory_is_an_error)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -56,7 +56,8 @@ static void check_row(struct json_object *row) {
     size_t len = (size_t)json_object_get_string_len(text);
     OK(rein_toolcalls_read(&calls, format_of(golden_text(row, "format")), json_object_get_string(text), len));
     check_shape(&calls, len);
-    if (calls.n != golden_length(want)) fail_msg("%lld calls in %s", (long long)calls.n, json_object_to_json_string(row));
+    if (calls.n != golden_length(want))
+        fail_msg("%lld calls in %s", (long long)calls.n, json_object_to_json_string(row));
     for (int64_t i = 0; i < calls.n; i++) {
         struct json_object *error = json_object_object_get(golden_at(want, i), "error");
         if ((error != NULL) != (calls.data[i].error != NULL))
@@ -96,9 +97,32 @@ static int64_t roll(dice *d, int64_t n) {
 }
 
 /* Pieces that would confuse a reader which does not know where strings end. */
-static const char *const pieces[] = {"a",      " ",        "\"",       "\\",      "{",      "}",  "[",       "]",     ",",     ")",  "(",
-                                     "=",      "\n",       "</think>", "<think>", "<tool_call>", "</tool_call>", "<|python_tag|>",
-                                     "\x01",   "\xc3\xa9", "\xf0\x9f\x98\x80", "; ", "name",  ":",  "f(x=1)", "\xe2\x80\xa8"};
+static const char *const pieces[] = {"a",
+                                     " ",
+                                     "\"",
+                                     "\\",
+                                     "{",
+                                     "}",
+                                     "[",
+                                     "]",
+                                     ",",
+                                     ")",
+                                     "(",
+                                     "=",
+                                     "\n",
+                                     "</think>",
+                                     "<think>",
+                                     "<tool_call>",
+                                     "</tool_call>",
+                                     "<|python_tag|>",
+                                     "\x01",
+                                     "\xc3\xa9",
+                                     "\xf0\x9f\x98\x80",
+                                     "; ",
+                                     "name",
+                                     ":",
+                                     "f(x=1)",
+                                     "\xe2\x80\xa8"};
 
 static void random_text(dice *d, rein_str *out) {
     rein_str_clear(out);
@@ -253,7 +277,8 @@ static const struct {
     rein_toolcall_format format;
     const char *text, *mask; /* '#' forced, '.' chosen */
 } forced[] = {
-    {REIN_TOOLCALL_HERMES, "Hm <tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": \"b:{\", \"c\": [1, true]}}\n</tool_call> x",
+    {REIN_TOOLCALL_HERMES,
+     "Hm <tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": \"b:{\", \"c\": [1, true]}}\n</tool_call> x",
      "...#####################...#####################.....########.##....################.."},
     {REIN_TOOLCALL_LLAMA3, "{\"name\": \"f\", \"parameters\": {}}", "#########...###################"},
     {REIN_TOOLCALL_LLAMA3, "The answer is {}.", "................."},
@@ -282,7 +307,8 @@ static void forced_bytes_are_marks_and_keys(void **state) {
 static void what_would_not_read_back_is_refused(void **state) {
     (void)state;
     rein_str text = {0};
-    struct json_object *deep = json_object_new_object(), *nan = json_object_new_object(), *list = json_object_new_array();
+    struct json_object *deep = json_object_new_object(), *nan = json_object_new_object(),
+                       *list = json_object_new_array();
     struct json_object *odd = json_object_new_object(), *value = json_object_new_int(1);
     for (int i = 0; i < 70; i++) {
         struct json_object *outer = json_object_new_object();
@@ -304,7 +330,8 @@ static void what_would_not_read_back_is_refused(void **state) {
     FAILS_WITH(REIN_ERR_ARG, rein_toolcall_write(&text, REIN_TOOLCALL_PLAIN, "f", odd));
     assert_string_equal(text.data, "before");
     OK(rein_toolcall_write(&text, REIN_TOOLCALL_HERMES, "f", odd));
-    assert_string_equal(text.data, "before<tool_call>\n{\"name\": \"f\", \"arguments\": {\"two words\": 1}}\n</tool_call>");
+    assert_string_equal(text.data,
+                        "before<tool_call>\n{\"name\": \"f\", \"arguments\": {\"two words\": 1}}\n</tool_call>");
     rein_str_clear(&text);
     OK(rein_toolcall_write(&text, REIN_TOOLCALL_PLAIN, "f", NULL));
     assert_string_equal(text.data, "f()");
@@ -335,11 +362,16 @@ static rein_status detect(const char *text, size_t len, const char *eos, rein_to
 /* Llama 3.1's way of writing turns and calls, in our words. */
 #define LLAMA                                                                                                          \
     "<s>{% for m in messages %}{{ '<|start_header_id|>' + m.role + '<|end_header_id|>\\n\\n' }}{% if m.tool_calls %}"  \
-    "{% set c = m.tool_calls[0].function %}{{ '{\"name\": \"' + c.name + '\", \"parameters\": ' + c.arguments | tojson + '}' }}"  \
+    "{% set c = m.tool_calls[0].function %}{{ '{\"name\": \"' + c.name + '\", \"parameters\": ' + c.arguments | "      \
+    "tojson + '}' }}"                                                                                                  \
     "{% else %}{{ m.content }}{% endif %}<|eot_id|>{% endfor %}"                                                       \
     "{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}{% endif %}"
 #define OTHER                                                                                                          \
-    "{% for m in messages %}{% if m.tool_calls %}[TOOL_CALLS]{{ m.tool_calls | tojson }}{% else %}{{ m.content }}{% endif %}</s>{% endfor %}"
+    "{% for m in messages %}{% if m.tool_calls %}[TOOL_CALLS]{{ m.tool_calls | tojson }}{% else %}{{ m.content }}{% "  \
+    "endif %}</s>{% endfor %}"
+#define TEXTUAL                                                                                                        \
+    "{% for m in messages %}{% if m.tool_calls %}{{ '[CALL]probe_tool' + m.tool_calls[0].function.arguments }}{% "     \
+    "endif %}{% endfor %}"
 #define REFUSING "{% for m in messages %}{% if m.tool_calls %}{{ raise_exception('no tools') }}{% endif %}{% endfor %}"
 
 static void templates_say_their_format(void **state) {
@@ -347,7 +379,8 @@ static void templates_say_their_format(void **state) {
     static const struct {
         const char *file;
         bool native;
-    } golden[] = {{"golden/template/templates/qwen2.5.jinja", true}, {"golden/template/templates/qwen3.jinja", true},
+    } golden[] = {{"golden/template/templates/qwen2.5.jinja", true},
+                  {"golden/template/templates/qwen3.jinja", true},
                   {"golden/template/templates/smollm2.jinja", false}};
     rein_toolcall_format format;
     bool native;
@@ -367,15 +400,18 @@ static void templates_say_their_format(void **state) {
     assert_false(native);
     FAILS_WITH(REIN_ERR_FORMAT, detect(OTHER, strlen(OTHER), "</s>", &format, &native));
     assert_non_null(strstr(rein_error_message(), "[TOOL_CALLS]"));
+    FAILS_WITH(REIN_ERR_FORMAT, detect(TEXTUAL, strlen(TEXTUAL), "</s>", &format, &native));
+    assert_non_null(strstr(rein_error_message(), "[CALL]"));
 }
 
 /* What is written is what the template renders, byte for byte. */
 static void calls_are_written_as_templates_do(void **state) {
     (void)state;
     rein_str text = {0}, turn = {0}, call = {0};
-    struct json_object *messages = parse(
-        "[{\"role\": \"user\", \"content\": \"q\"}, {\"role\": \"assistant\", \"content\": \"\", \"tool_calls\": [{\"function\": {\"name\": "
-        "\"f\", \"arguments\": {\"a\": [1, 2.0, \"\\u00e9<\\n\"], \"b\": {\"c\": null}}}}]}]");
+    struct json_object *messages =
+        parse("[{\"role\": \"user\", \"content\": \"q\"}, {\"role\": \"assistant\", \"content\": \"\", \"tool_calls\": "
+              "[{\"function\": {\"name\": "
+              "\"f\", \"arguments\": {\"a\": [1, 2.0, \"\\u00e9<\\n\"], \"b\": {\"c\": null}}}}]}]");
     struct json_object *arguments = parse("{\"a\": [1, 2.0, \"\\u00e9<\\n\"], \"b\": {\"c\": null}}");
     OK(rein_file_read(&text, "golden/template/templates/qwen2.5.jinja"));
     rein_chat_template *t = make_template(text.data, text.len, "<|im_end|>");
@@ -395,19 +431,26 @@ static void calls_are_written_as_templates_do(void **state) {
 static const struct {
     const char *tool, *signature;
 } signatures[] = {
-    {"{\"name\":\"get_quote\",\"description\":\"Latest price of a share. In dollars.\",\"inputSchema\":{\"type\":\"object\",\"properties\":{"
+    {"{\"name\":\"get_quote\",\"description\":\"Latest price of a share. In "
+     "dollars.\",\"inputSchema\":{\"type\":\"object\",\"properties\":{"
      "\"symbol\":{\"type\":\"string\"},\"days\":{\"type\":\"integer\"}},\"required\":[\"symbol\"]}}",
      "get_quote(symbol: string, days?: integer) - Latest price of a share"},
-    {"{\"type\":\"function\",\"function\":{\"name\":\"now\",\"description\":\"\\nThe time\\nas text.\",\"parameters\":{\"type\":\"object\","
+    {"{\"type\":\"function\",\"function\":{\"name\":\"now\",\"description\":\"\\nThe time\\nas "
+     "text.\",\"parameters\":{\"type\":\"object\","
      "\"properties\":{}}}}",
      "now() - The time"},
     {"{\"name\":\"bare\"}", "bare()"},
-    {"{\"name\":\"add\",\"inputSchema\":{\"type\":\"object\",\"required\":[\"items\"],\"properties\":{\"items\":{\"type\":\"array\",\"items\":{"
-     "\"$ref\":\"#/$defs/entity\"}},\"side\":{\"enum\":[\"buy\",\"sell\",3]},\"x\":{\"anyOf\":[{\"type\":\"integer\"},{\"type\":\"null\"}]},"
+    {"{\"name\":\"add\",\"inputSchema\":{\"type\":\"object\",\"required\":[\"items\"],\"properties\":{\"items\":{"
+     "\"type\":\"array\",\"items\":{"
+     "\"$ref\":\"#/$defs/"
+     "entity\"}},\"side\":{\"enum\":[\"buy\",\"sell\",3]},\"x\":{\"anyOf\":[{\"type\":\"integer\"},{\"type\":\"null\"}]"
+     "},"
      "\"y\":{\"type\":[\"string\",\"null\"]},\"tags\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},\"z\":{}},"
-     "\"$defs\":{\"entity\":{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"},\"notes\":{\"type\":\"array\",\"items\":{\"type\":"
+     "\"$defs\":{\"entity\":{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"},\"notes\":{\"type\":"
+     "\"array\",\"items\":{\"type\":"
      "\"string\"}}},\"required\":[\"name\"]}}}}",
-     "add(items: {name: string, notes?: string[]}[], side?: \"buy\"|\"sell\"|3, x?: integer|null, y?: string|null, tags?: string[], z?: any)"},
+     "add(items: {name: string, notes?: string[]}[], side?: \"buy\"|\"sell\"|3, x?: integer|null, y?: string|null, "
+     "tags?: string[], z?: any)"},
 };
 
 static void signatures_are_one_line(void **state) {
@@ -435,43 +478,57 @@ static void signatures_are_one_line(void **state) {
     "\"legs\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/$defs/leg\"},\"maxItems\":2},"                               \
     "\"note\":{\"anyOf\":[{\"type\":\"boolean\"},{\"type\":\"string\",\"maxLength\":3}]}},"                            \
     "\"required\":[\"symbol\",\"n\"],"                                                                                 \
-    "\"$defs\":{\"leg\":{\"type\":\"object\",\"properties\":{\"to\":{\"type\":\"string\"},\"at\":{\"type\":\"number\"}},\"required\":[\"to\"]}}}}"
+    "\"$defs\":{\"leg\":{\"type\":\"object\",\"properties\":{\"to\":{\"type\":\"string\"},\"at\":{\"type\":"           \
+    "\"number\"}},\"required\":[\"to\"]}}}}"
 #define LIST "{\"name\":\"list_channels\"}"
 #define SEND                                                                                                           \
-    "{\"type\":\"function\",\"function\":{\"name\":\"send\",\"parameters\":{\"type\":\"object\",\"properties\":{"       \
-    "\"channel\":{\"const\":\"general\"},\"text\":{\"type\":\"string\"}},\"required\":[\"text\"],\"additionalProperties\":false}}}"
-#define LOOSE "{\"name\":\"loose\",\"inputSchema\":{\"properties\":{\"a\":{\"type\":\"integer\"}},\"additionalProperties\":{\"type\":\"null\"}}}"
+    "{\"type\":\"function\",\"function\":{\"name\":\"send\",\"parameters\":{\"type\":\"object\",\"properties\":{"      \
+    "\"channel\":{\"const\":\"general\"},\"text\":{\"type\":\"string\"}},\"required\":[\"text\"],"                     \
+    "\"additionalProperties\":false}}}"
+#define LOOSE                                                                                                          \
+    "{\"name\":\"loose\",\"inputSchema\":{\"properties\":{\"a\":{\"type\":\"integer\"}},\"additionalProperties\":{"    \
+    "\"type\":\"null\"}}}"
 
 static const struct {
     const char *tool, *arguments, *error; /* NULL: they fit */
 } checks[] = {
     {TRADE, "{\"symbol\":\"AAPL\",\"n\":3}", NULL},
-    {TRADE, "{\"n\":3,\"symbol\":\"AAPL\",\"limit\":null,\"legs\":[{\"to\":\"x\",\"at\":1}],\"note\":\"abc\",\"side\":\"buy\"}", NULL},
+    {TRADE,
+     "{\"n\":3,\"symbol\":\"AAPL\",\"limit\":null,\"legs\":[{\"to\":\"x\",\"at\":1}],\"note\":\"abc\",\"side\":"
+     "\"buy\"}",
+     NULL},
     {TRADE, "{\"n\":3}", "missing argument 'symbol'; known are: symbol, side, n, limit, legs, note"},
     {TRADE, "{\"symbol\":\"A\",\"n\":\"3\"}", "argument 'n' is \"3\"; it must be of type integer, without quotes"},
     {TRADE, "{\"symbol\":\"A\",\"n\":3.0}", "argument 'n' is 3.0; it must be of type integer"},
     {TRADE, "{\"symbol\":7,\"n\":3}", "argument 'symbol' is 7; it must be of type string"},
-    {TRADE, "{\"symbol\":\"A\",\"n\":3,\"limit\":\"x\"}", "argument 'limit' is \"x\"; it must be of type number or null"},
-    {TRADE, "{\"symbol\":\"A\",\"n\":3,\"side\":\"hold\"}", "argument 'side' is \"hold\"; it must be one of \"buy\", \"sell\""},
+    {TRADE, "{\"symbol\":\"A\",\"n\":3,\"limit\":\"x\"}",
+     "argument 'limit' is \"x\"; it must be of type number or null"},
+    {TRADE, "{\"symbol\":\"A\",\"n\":3,\"side\":\"hold\"}",
+     "argument 'side' is \"hold\"; it must be one of \"buy\", \"sell\""},
     {TRADE, "{\"symbol\":\"A\",\"n\":0}", "argument 'n' is 0; it must be at least 1"},
     {TRADE, "{\"symbol\":\"A\",\"n\":1000}", "argument 'n' is 1000; it must be less than 1000"},
     {TRADE, "{\"symbol\":\"\",\"n\":1}", "argument 'symbol' is \"\"; it must be at least 1 characters long"},
     {TRADE, "{\"symbol\":\"AAAAAA\",\"n\":1}", "argument 'symbol' is \"AAAAAA\"; it must be at most 5 characters long"},
     {TRADE, "{\"ticker\":\"A\",\"n\":1}", "unknown argument 'ticker'; known are: symbol, side, n, limit, legs, note"},
-    {TRADE, "{\"symbol\":\"A\",\"n\":1,\"legs\":[{\"to\":\"x\"},{\"at\":1}]}", "missing argument 'legs[1].to'; known are: to, at"},
+    {TRADE, "{\"symbol\":\"A\",\"n\":1,\"legs\":[{\"to\":\"x\"},{\"at\":1}]}",
+     "missing argument 'legs[1].to'; known are: to, at"},
     {TRADE, "{\"symbol\":\"A\",\"n\":1,\"legs\":[{\"to\":\"x\",\"at\":\"1\"}]}",
      "argument 'legs[0].at' is \"1\"; it must be of type number, without quotes"},
-    {TRADE, "{\"symbol\":\"A\",\"n\":1,\"legs\":[1,2,3]}", "argument 'legs' is [1,2,3]; it must be at most 2 items long"},
+    {TRADE, "{\"symbol\":\"A\",\"n\":1,\"legs\":[1,2,3]}",
+     "argument 'legs' is [1,2,3]; it must be at most 2 items long"},
     {TRADE, "{\"symbol\":\"A\",\"n\":1,\"note\":\"long\"}",
-     "argument 'note' is \"long\"; it must be one of the forms [{\"type\":\"boolean\"},{\"type\":\"string\",\"maxLength\":3}]"},
+     "argument 'note' is \"long\"; it must be one of the forms "
+     "[{\"type\":\"boolean\"},{\"type\":\"string\",\"maxLength\":3}]"},
     {LIST, "{}", NULL},
     {LIST, "{\"x\":1}", "list_channels takes no arguments"},
     {SEND, "{\"text\":\"x\",\"channel\":\"general\"}", NULL},
-    {SEND, "{\"text\":\"x\",\"channel\":\"Jos\xc3\xa9\"}", "argument 'channel' is \"Jos\xc3\xa9\"; it must be \"general\""},
+    {SEND, "{\"text\":\"x\",\"channel\":\"Jos\xc3\xa9\"}",
+     "argument 'channel' is \"Jos\xc3\xa9\"; it must be \"general\""},
     {SEND, "{\"text\":\"x\",\"a\\nb\":0}", "unknown argument 'a b'; known are: channel, text"},
     {LOOSE, "{\"a\":1,\"b\":null}", NULL},
     {LOOSE, "{\"b\":1}", "argument 'b' is 1; it must be of type null"},
-    {"{\"name\":\"f\",\"inputSchema\":{\"anyOf\":[{\"$ref\":\"#\"},{\"$ref\":\"#\"}]}}", "{}", NULL}, /* ends, at least */
+    {"{\"name\":\"f\",\"inputSchema\":{\"anyOf\":[{\"$ref\":\"#\"},{\"$ref\":\"#\"}]}}", "{}",
+     NULL}, /* ends, at least */
 };
 
 static void arguments_are_checked(void **state) {
@@ -547,8 +604,8 @@ static struct json_object *find_tool(struct json_object *tools, const char *name
     return NULL;
 }
 
-/* Every call reads, and its arguments fit but for what no automaton keeps: limits of numbers, and in an object whose keys are
- * free that they differ. */
+/* Every call reads, and its arguments fit but for what no automaton keeps: limits of numbers, and in an object whose
+ * keys are free that they differ. */
 static int64_t check_sampled(rein_toolcall_format format, struct json_object *tools, const rein_str *text) {
     rein_toolcalls calls = {0};
     OK(rein_toolcalls_read(&calls, format, text->data, text->len));
@@ -601,7 +658,8 @@ static const struct {
     bool yes;
 } members[] = {
     {"trade", "{\"symbol\":\"AAPL\",\"n\":3}", true},
-    {"trade", "{\"symbol\":\"AAPL\",\"side\":\"sell\",\"n\":3,\"legs\":[{\"to\":\"x\",\"at\":1.5}],\"note\":true}", true},
+    {"trade", "{\"symbol\":\"AAPL\",\"side\":\"sell\",\"n\":3,\"legs\":[{\"to\":\"x\",\"at\":1.5}],\"note\":true}",
+     true},
     {"trade", "{\"symbol\":\"AAPL\"}", false},
     {"trade", "{\"symbol\":\"AAPL\",\"n\":\"3\"}", false},
     {"trade", "{\"symbol\":\"AAPL\",\"n\":3,\"legs\":[{\"at\":1.5}]}", false},
@@ -645,9 +703,10 @@ static void written_calls_are_admitted(void **state) {
 static void bad_tools_are_named(void **state) {
     (void)state;
     rein_str text = {0};
-    struct json_object *none = parse("[]"), *no_name = parse("[{\"title\":1}]"), *bad_name = parse("[{\"name\":\"a b\"}]");
-    struct json_object *bad_key =
-        parse("[{\"name\":\"f\",\"inputSchema\":{\"type\":\"object\",\"properties\":{\"two words\":{\"type\":\"string\"}}}}]");
+    struct json_object *none = parse("[]"), *no_name = parse("[{\"title\":1}]"),
+                       *bad_name = parse("[{\"name\":\"a b\"}]");
+    struct json_object *bad_key = parse("[{\"name\":\"f\",\"inputSchema\":{\"type\":\"object\",\"properties\":{\"two "
+                                        "words\":{\"type\":\"string\"}}}}]");
     rein_toolcall_turn turn = {0};
     FAILS_WITH(REIN_ERR_FORMAT, rein_toolcall_grammar(&text, REIN_TOOLCALL_HERMES, none, turn));
     FAILS_WITH(REIN_ERR_FORMAT, rein_toolcall_grammar(&text, REIN_TOOLCALL_HERMES, no_name, turn));
@@ -689,7 +748,8 @@ static void bad_structural_tags_are_named(void **state) {
 /* ---- memory ---- */
 
 static rein_status use_reader(void *user) {
-    static const char text[] = "<think>x</think><tool_call>{\"name\": \"f\", \"arguments\": {\"a\": 1}}</tool_call><tool_call>{</tool_call>";
+    static const char text[] =
+        "<think>x</think><tool_call>{\"name\": \"f\", \"arguments\": {\"a\": 1}}</tool_call><tool_call>{</tool_call>";
     rein_toolcalls calls = {0};
     rein_ranges ranges = {0};
     (void)user;
@@ -706,7 +766,8 @@ static rein_status use_tools(void *user) {
     rein_status status = rein_tool_signature(&text, json_object_array_get_idx(tools, 0));
     if (status == REIN_OK) status = rein_tool_check(&text, json_object_array_get_idx(tools, 0), arguments);
     if (status == REIN_OK) status = rein_toolcall_write(&text, REIN_TOOLCALL_PLAIN, "f", arguments);
-    if (status == REIN_OK) status = rein_toolcall_grammar(&text, REIN_TOOLCALL_PLAIN, tools, (rein_toolcall_turn){.answer = true});
+    if (status == REIN_OK)
+        status = rein_toolcall_grammar(&text, REIN_TOOLCALL_PLAIN, tools, (rein_toolcall_turn){.answer = true});
     rein_str_deinit(&text);
     json_object_put(arguments);
     return status;

@@ -34,7 +34,8 @@ static rein_status regex(rein_nfa *nfa, int32_t from, int32_t to, struct json_ob
 static rein_status json_schema(rein_nfa *nfa, int32_t from, int32_t to, struct json_object *obj, int depth) {
     struct json_object *schema = json_object_object_get(obj, "json_schema");
     (void)depth;
-    if (rein_is_structural_tag(schema)) return rein_fail(REIN_ERR_FORMAT, "structural tag: one inside of a json_schema");
+    if (rein_is_structural_tag(schema))
+        return rein_fail(REIN_ERR_FORMAT, "structural tag: one inside of a json_schema");
     return rein_schema_compile(nfa, from, to, schema);
 }
 
@@ -92,11 +93,13 @@ static rein_status format(rein_nfa *nfa, int32_t from, int32_t to, struct json_o
     static const struct {
         const char *name;
         rein_status (*add)(rein_nfa *nfa, int32_t from, int32_t to, struct json_object *obj, int depth);
-    } known[] = {{"const_string", const_string}, {"regex", regex}, {"json_schema", json_schema}, {"sequence", sequence},
-                 {"or", or_elements},            {"tag", tag},     {"tags_with_separator", tags}};
+    } known[] = {{"const_string", const_string}, {"regex", regex},    {"json_schema", json_schema},
+                 {"sequence", sequence},         {"or", or_elements}, {"tag", tag},
+                 {"tags_with_separator", tags}};
     const char *type;
     REIN_TRY(rein_nfa_check(nfa));
-    if (depth == MAX_DEPTH) return rein_fail(REIN_ERR_FORMAT, "structural tag: nested deeper than %d levels", MAX_DEPTH);
+    if (depth == MAX_DEPTH)
+        return rein_fail(REIN_ERR_FORMAT, "structural tag: nested deeper than %d levels", MAX_DEPTH);
     rein_status status = rein_json_string(&type, NULL, obj, "type");
     if (status != REIN_OK) return rein_error_prefix(status, "structural tag: a format");
     for (size_t i = 0; i < REIN_COUNT(known); i++) {
@@ -104,12 +107,15 @@ static rein_status format(rein_nfa *nfa, int32_t from, int32_t to, struct json_o
         status = known[i].add(nfa, from, to, obj, depth + 1);
         return status == REIN_OK ? rein_nfa_check(nfa) : status;
     }
-    return rein_fail(REIN_ERR_FORMAT, "structural tag: no format '%.60s'; const_string, regex, json_schema, sequence, or, tag and "
-                     "tags_with_separator are known", type);
+    return rein_fail(REIN_ERR_FORMAT,
+                     "structural tag: no format '%.60s'; const_string, regex, json_schema, sequence, or, tag and "
+                     "tags_with_separator are known",
+                     type);
 }
 
 bool rein_is_structural_tag(struct json_object *document) {
-    struct json_object *type = json_object_is_type(document, json_type_object) ? json_object_object_get(document, "type") : NULL;
+    struct json_object *type =
+        json_object_is_type(document, json_type_object) ? json_object_object_get(document, "type") : NULL;
     return json_object_is_type(type, json_type_string) && strcmp(json_object_get_string(type), "structural_tag") == 0;
 }
 

@@ -8,7 +8,8 @@
  *   {"type": "json_schema", "json_schema": SCHEMA}         gen/schema.h; its references stay inside of it
  *   {"type": "sequence" | "or", "elements": [FORMAT ...]}
  *   {"type": "tag", "begin": TEXT, "content": FORMAT, "end": TEXT}
- *   {"type": "tags_with_separator", "tags": [TAG ...], "separator": TEXT, "at_least_one": BOOL, "stop_after_first": BOOL}
+ *   {"type": "tags_with_separator", "tags": [TAG ...], "separator": TEXT, "at_least_one": BOOL, "stop_after_first":
+ * BOOL}
  */
 #ifndef REIN_GEN_TAG_H
 #define REIN_GEN_TAG_H

@@ -18,10 +18,10 @@ typedef struct reader {
     size_t len, at;
 } reader;
 
-static const char *const example[] = {
-    REIN_TAG_CALL "{\"name\": \"TOOL\", \"arguments\": {\"KEY\": VALUE}}" REIN_TAG_CALL_END,
-    "{\"name\": \"TOOL\", \"parameters\": {\"KEY\": VALUE}} and nothing else",
-    "TOOL(KEY=VALUE, KEY=\"TEXT\") on a line of its own"};
+static const char *const example[] = {REIN_TAG_CALL
+                                      "{\"name\": \"TOOL\", \"arguments\": {\"KEY\": VALUE}}" REIN_TAG_CALL_END,
+                                      "{\"name\": \"TOOL\", \"parameters\": {\"KEY\": VALUE}} and nothing else",
+                                      "TOOL(KEY=VALUE, KEY=\"TEXT\") on a line of its own"};
 
 /* ---- text ---- */
 
@@ -54,7 +54,8 @@ static bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c 
 size_t rein_toolcall_word(const char *text, size_t len) {
     size_t n = 0;
     if (len == 0 || !is_letter(text[0])) return 0;
-    while (n < len && (is_letter(text[n]) || (text[n] >= '0' && text[n] <= '9') || (text[n] && strchr("./-", text[n])))) n++;
+    while (n < len && (is_letter(text[n]) || (text[n] >= '0' && text[n] <= '9') || (text[n] && strchr("./-", text[n]))))
+        n++;
     return n;
 }
 
@@ -67,7 +68,7 @@ const char *rein_toolcall_key(rein_toolcall_format format) {
     return format == REIN_TOOLCALL_LLAMA3 ? "parameters" : "arguments";
 }
 
-size_t rein_json_extent(const char *text, size_t len, size_t at, size_t *stop) {
+size_t rein_toolcall_extent(const char *text, size_t len, size_t at, size_t *stop) {
     int64_t depth = 0;
     bool quoted = false;
     for (; at < len; at++) {
@@ -143,7 +144,8 @@ static rein_status refuse_place(reader *r, size_t begin, size_t end, size_t at, 
 }
 
 /* A well-formed call; takes over the arguments, also on an error. */
-static rein_status accept(reader *r, size_t begin, size_t end, const char *name, size_t len, struct json_object *arguments) {
+static rein_status accept(reader *r, size_t begin, size_t end, const char *name, size_t len,
+                          struct json_object *arguments) {
     char *own;
     rein_status status = rein_arena_strdup(&r->out->arena, &own, name, len);
     if (status == REIN_OK)
@@ -158,8 +160,8 @@ static rein_status accept(reader *r, size_t begin, size_t end, const char *name,
 static const char *stranger(const reader *r, struct json_object *call) {
     json_object_object_foreach(call, key, value) {
         if (strcmp(key, "name") == 0 || strcmp(key, rein_toolcall_key(r->format)) == 0) continue;
-        if (r->format == REIN_TOOLCALL_LLAMA3 && strcmp(key, "type") == 0 && json_object_is_type(value, json_type_string) &&
-            strcmp(json_object_get_string(value), "function") == 0)
+        if (r->format == REIN_TOOLCALL_LLAMA3 && strcmp(key, "type") == 0 &&
+            json_object_is_type(value, json_type_string) && strcmp(json_object_get_string(value), "function") == 0)
             continue;
         return key;
     }
@@ -225,7 +227,8 @@ static rein_status read_object(reader *r, size_t begin, size_t end, size_t from,
 static rein_status skip_thought(reader *r) {
     size_t begin = r->at, end = find(r, begin, REIN_TAG_THINK_END);
     r->at = end == r->len ? end : end + strlen(REIN_TAG_THINK_END);
-    return end < r->len ? REIN_OK : refuse(r, begin, end, "the thought has no end: " REIN_TAG_THINK_END " comes before the call");
+    return end < r->len ? REIN_OK
+                        : refuse(r, begin, end, "the thought has no end: " REIN_TAG_THINK_END " comes before the call");
 }
 
 /* Behind a </think> without beginning: all until here was a thought, which began in the prompt. */
@@ -248,7 +251,7 @@ static size_t remainder_end(const reader *r, size_t from) {
 
 static rein_status read_tagged(reader *r) {
     size_t begin = r->at, from = skip_blanks(r, begin + strlen(REIN_TAG_CALL)), stop = from;
-    size_t to = from < r->len && r->text[from] == '{' ? rein_json_extent(r->text, r->len, from, &stop) : 0;
+    size_t to = from < r->len && r->text[from] == '{' ? rein_toolcall_extent(r->text, r->len, from, &stop) : 0;
     size_t tag = skip_blanks(r, to ? to : stop);
     if (to && starts(r, tag, REIN_TAG_CALL_END)) {
         r->at = tag + strlen(REIN_TAG_CALL_END);
@@ -308,7 +311,8 @@ static rein_status is_answer(const reader *r, size_t from, size_t to, bool *answ
     if (to == 0 || skip_blanks(r, to) < r->len) return REIN_OK;
     rein_status status = rein_json_parse(&object, "JSON", r->text + from, to - from);
     if (status != REIN_OK) return status == REIN_ERR_MEMORY ? status : REIN_OK;
-    *answer = !json_object_object_get_ex(object, "name", NULL) && !json_object_object_get_ex(object, "parameters", NULL);
+    *answer =
+        !json_object_object_get_ex(object, "name", NULL) && !json_object_object_get_ex(object, "parameters", NULL);
     json_object_put(object);
     return REIN_OK;
 }
@@ -317,7 +321,7 @@ static rein_status is_answer(const reader *r, size_t from, size_t to, bool *answ
 static rein_status read_objects(reader *r, size_t begin, size_t from) {
     for (size_t to, next;; begin = from = next) {
         if (from == r->len || r->text[from] != '{') return refuse_place(r, begin, r->len, from, "a JSON object");
-        to = rein_json_extent(r->text, r->len, from, NULL);
+        to = rein_toolcall_extent(r->text, r->len, from, NULL);
         if (to == 0) return read_object(r, begin, r->len, from, r->len);
         next = skip_blanks(r, to);
         if (next < r->len && r->text[next] != ';')
@@ -337,9 +341,11 @@ static rein_status read_llama3(reader *r) {
     if (starts(r, begin, REIN_TAG_PYTHON)) return read_objects(r, begin, skip_blanks(r, begin + tag));
     if (r->text[begin] != '{') {
         size_t call = find(r, begin, "{\"name\":");
-        return call == r->len ? REIN_OK : refuse(r, call, r->len, "text before the call: '%.*s'", shown(r, begin), r->text + begin);
+        return call == r->len
+                   ? REIN_OK
+                   : refuse(r, call, r->len, "text before the call: '%.*s'", shown(r, begin), r->text + begin);
     }
-    REIN_TRY(is_answer(r, begin, rein_json_extent(r->text, r->len, begin, NULL), &answer));
+    REIN_TRY(is_answer(r, begin, rein_toolcall_extent(r->text, r->len, begin, NULL), &answer));
     return answer ? REIN_OK : read_objects(r, begin, begin);
 }
 
@@ -373,7 +379,8 @@ static rein_status add_argument(reader *r, line *l, const char *key, size_t to) 
     if (status != REIN_OK) json_problem(problem, sizeof problem);
     if (status != REIN_OK && bracketed) return refuse(r, l->begin, l->end, "the value of '%.40s': %s", key, problem);
     if (status != REIN_OK)
-        return refuse(r, l->begin, l->end, "'%.*s' is no value for '%.40s': a number, true, false, null, or text in double quotes",
+        return refuse(r, l->begin, l->end,
+                      "'%.*s' is no value for '%.40s': a number, true, false, null, or text in double quotes",
                       shown_line(l), r->text + l->at, key);
     if (json_object_object_add(l->arguments, key, value) != 0) {
         json_object_put(value);
@@ -388,7 +395,7 @@ static rein_status read_value(reader *r, line *l, const char *key) {
     if (json_object_object_get_ex(l->arguments, key, NULL))
         return refuse(r, l->begin, l->end, "'%.40s' is given twice", key);
     if (is_one_of(at_line(r, l), "\"{["))
-        to = rein_json_extent(r->text, l->end, l->at, NULL);
+        to = rein_toolcall_extent(r->text, l->end, l->at, NULL);
     else
         while (to < l->end && !is_one_of(r->text[to], ",) \t\r")) to++;
     if (to == 0) return refuse(r, l->begin, l->end, "the value of '%.40s' has no end", key);
@@ -404,7 +411,8 @@ static rein_status read_argument(reader *r, line *l) {
     REIN_TRY(rein_arena_strdup(&r->out->arena, &key, r->text + l->at, len));
     l->at += len;
     skip_spaces(r, l);
-    if (at_line(r, l) != '=') return refuse(r, l->begin, l->end, "'%.40s' without a name: an argument is KEY=VALUE", key);
+    if (at_line(r, l) != '=')
+        return refuse(r, l->begin, l->end, "'%.40s' without a name: an argument is KEY=VALUE", key);
     l->at++;
     skip_spaces(r, l);
     return read_value(r, l, key);
@@ -465,7 +473,7 @@ static rein_status read_plain(reader *r) {
 }
 
 rein_status rein_toolcalls_read(rein_toolcalls *out, rein_toolcall_format format, const char *text, size_t len) {
-    static rein_status (*const read[])(reader *r) = {read_hermes, read_llama3, read_plain};
+    static rein_status (*const read[])(reader * r) = {read_hermes, read_llama3, read_plain};
     reader r = {.out = out, .format = format, .first = out->n, .text = len ? text : "", .len = len};
     REIN_TRY(read[format](&r));
     return REIN_OK;

@@ -38,7 +38,8 @@ static bool refuse(checker *c, struct json_object *value, const char *fmt, ...) 
     va_start(args, fmt);
     vsnprintf(wanted, sizeof wanted, fmt, args);
     va_end(args);
-    rein_str_printf(c->error, "argument '%s' is %.*s%s; it must be %s", c->path, (int)n, text, n < len ? "..." : "", wanted);
+    rein_str_printf(c->error, "argument '%s' is %.*s%s; it must be %s", c->path, (int)n, text, n < len ? "..." : "",
+                    wanted);
     return false;
 }
 
@@ -70,7 +71,8 @@ static size_t enter(checker *c, const char *fmt, ...) {
 /* ---- types ---- */
 
 static bool has_type(struct json_object *value, const char *type) {
-    static const char *const names[] = {"null", "boolean", "number", "integer", "object", "array", "string"}; /* as json_type */
+    static const char *const names[] = {"null",   "boolean", "number", "integer",
+                                        "object", "array",   "string"}; /* as json_type */
     const char *own = names[json_object_get_type(value)];
     return strcmp(own, type) == 0 || (strcmp(own, "integer") == 0 && strcmp(type, "number") == 0);
 }
@@ -80,7 +82,8 @@ static bool check_type(checker *c, struct json_object *value, struct json_object
     if (json_object_is_type(type, json_type_string)) {
         const char *name = json_object_get_string(type);
         bool text = json_object_is_type(value, json_type_string);
-        bool unquoted = text && (strcmp(name, "integer") == 0 || strcmp(name, "number") == 0 || strcmp(name, "boolean") == 0);
+        bool unquoted =
+            text && (strcmp(name, "integer") == 0 || strcmp(name, "number") == 0 || strcmp(name, "boolean") == 0);
         if (has_type(value, name)) return true;
         return refuse(c, value, "of type %.40s%s", name, unquoted ? ", without quotes" : "");
     }
@@ -200,12 +203,14 @@ static bool check_options(checker *c, struct json_object *value, struct json_obj
         c->path[path] = '\0';
     }
     c->error = error;
-    return found || refuse(c, value, "one of the forms %.300s", json_object_to_json_string_ext(list, JSON_C_TO_STRING_PLAIN));
+    return found ||
+           refuse(c, value, "one of the forms %.300s", json_object_to_json_string_ext(list, JSON_C_TO_STRING_PLAIN));
 }
 
 static bool fits_schema(checker *c, struct json_object *value, struct json_object *schema) {
     if (!check_type(c, value, member(schema, "type")) || !check_constant(c, value, schema)) return false;
-    if (!check_options(c, value, member(schema, "anyOf")) || !check_options(c, value, member(schema, "oneOf"))) return false;
+    if (!check_options(c, value, member(schema, "anyOf")) || !check_options(c, value, member(schema, "oneOf")))
+        return false;
     switch (json_object_get_type(value)) {
     case json_type_int:
     case json_type_double:

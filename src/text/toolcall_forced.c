@@ -20,15 +20,15 @@ static char behind_blanks(const char *text, size_t at, size_t end) {
     return at < end ? text[at] : '\0';
 }
 
-/* The next piece of a well-formed call ends there: a quoted text, a mark or blank, or a word. A key is what a colon follows,
- * or, in `plain`, an equals sign. */
+/* The next piece of a well-formed call ends there: a quoted text, a mark or blank, or a word. A key is what a colon
+ * follows, or, in `plain`, an equals sign. */
 static size_t next_piece(const char *text, size_t at, size_t end, bool *forced) {
     static const char marks[] = "{}[]():,=; \t\r\n";
     *forced = memchr(marks, text[at], sizeof marks - 1) != NULL;
     if (*forced) return at + 1;
     size_t to = at;
     if (text[at] == '"')
-        to = rein_json_extent(text, end, at, NULL);
+        to = rein_toolcall_extent(text, end, at, NULL);
     else
         while (to < end && !memchr(marks, text[to], sizeof marks - 1)) to++;
     REIN_ASSERT(to > at);
@@ -60,8 +60,7 @@ rein_status rein_toolcall_forced_ranges(rein_ranges *out, rein_toolcall_format f
     int64_t first = out->n;
     rein_status status = rein_toolcalls_read(&calls, format, text, len);
     for (int64_t i = 0; i < calls.n && status == REIN_OK; i++)
-        if (!calls.data[i].error)
-            status = mark_call(out, first, format == REIN_TOOLCALL_PLAIN, text, &calls.data[i]);
+        if (!calls.data[i].error) status = mark_call(out, first, format == REIN_TOOLCALL_PLAIN, text, &calls.data[i]);
     rein_toolcalls_deinit(&calls);
     return status;
 }

@@ -7,8 +7,9 @@
 /* ---- schemas ---- */
 
 /* What no automaton keeps; the argument check looks at the first four. */
-static const char *const dropped[] = {"minimum",     "maximum",       "exclusiveMinimum", "exclusiveMaximum", "multipleOf",
-                                      "format",      "uniqueItems",   "minProperties",    "maxProperties",    "propertyNames"};
+static const char *const dropped[] = {"minimum",       "maximum",      "exclusiveMinimum", "exclusiveMaximum",
+                                      "multipleOf",    "format",       "uniqueItems",      "minProperties",
+                                      "maxProperties", "propertyNames"};
 
 static void drop_keywords(struct json_object *schema, int depth);
 
@@ -28,7 +29,8 @@ static void drop_keywords(struct json_object *schema, int depth) {
     static const char *const of_one[] = {"items", "additionalProperties"};
     if (!json_object_is_type(schema, json_type_object) || depth == 0) return;
     for (size_t i = 0; i < REIN_COUNT(dropped); i++) json_object_object_del(schema, dropped[i]);
-    for (size_t i = 0; i < REIN_COUNT(of_many); i++) drop_in_each(json_object_object_get(schema, of_many[i]), depth - 1);
+    for (size_t i = 0; i < REIN_COUNT(of_many); i++)
+        drop_in_each(json_object_object_get(schema, of_many[i]), depth - 1);
     for (size_t i = 0; i < REIN_COUNT(of_one); i++) drop_keywords(json_object_object_get(schema, of_one[i]), depth - 1);
 }
 
@@ -93,12 +95,14 @@ static void end_list(rein_str *s) { rein_str_puts(s, "]}"); }
 /* ---- the arguments of `plain` ---- */
 
 /* `, key=` and a value of the property's schema, with the definitions that it may refer to. */
-static rein_status put_argument(rein_str *s, struct json_object *root, const char *key, struct json_object *schema, bool first) {
+static rein_status put_argument(rein_str *s, struct json_object *root, const char *key, struct json_object *schema,
+                                bool first) {
     static const char *const definitions[] = {"$defs", "definitions"};
     struct json_object *own = NULL, *shared;
     rein_status status = REIN_OK;
     if (json_object_is_type(schema, json_type_object)) {
-        if (json_object_deep_copy(schema, &own, NULL) != 0) return rein_fail(REIN_ERR_MEMORY, "out of memory for a schema");
+        if (json_object_deep_copy(schema, &own, NULL) != 0)
+            return rein_fail(REIN_ERR_MEMORY, "out of memory for a schema");
         for (size_t i = 0; i < REIN_COUNT(definitions) && status == REIN_OK; i++)
             if (json_object_object_get_ex(root, definitions[i], &shared))
                 status = put_member(own, definitions[i], json_object_get(shared));
@@ -146,7 +150,8 @@ static rein_status put_arguments(rein_str *s, const rein_tool *tool, struct json
     for (; e && !needed; e = lh_entry_next(e)) {
         const char *key = lh_entry_k(e);
         if (!rein_toolcall_is_name(key))
-            return rein_fail(REIN_ERR_ARG, "tool '%.60s': the format plain cannot write an argument named '%.60s'", tool->name, key);
+            return rein_fail(REIN_ERR_ARG, "tool '%.60s': the format plain cannot write an argument named '%.60s'",
+                             tool->name, key);
         begin_list(s, "sequence");
         REIN_TRY(put_argument(s, root, key, (struct json_object *)lh_entry_v(e), true));
         rein_str_putc(s, ',');
@@ -162,7 +167,8 @@ static rein_status put_arguments(rein_str *s, const rein_tool *tool, struct json
 
 /* ---- calls ---- */
 
-static rein_status put_call(rein_str *s, rein_toolcall_format format, const rein_tool *tool, struct json_object *schema) {
+static rein_status put_call(rein_str *s, rein_toolcall_format format, const rein_tool *tool,
+                            struct json_object *schema) {
     bool plain = format == REIN_TOOLCALL_PLAIN, hermes = format == REIN_TOOLCALL_HERMES;
     rein_str begin = {0};
     if (plain)
@@ -192,7 +198,8 @@ static rein_status put_tool(rein_str *s, rein_toolcall_format format, struct jso
     struct json_object *schema = NULL;
     REIN_TRY(rein_tool_parts(&parts, tool));
     if (!rein_toolcall_is_name(parts.name))
-        return rein_fail(REIN_ERR_ARG, "tool name '%.60s': 1 to 128 letters, digits and _ . / - are wanted", parts.name);
+        return rein_fail(REIN_ERR_ARG, "tool name '%.60s': 1 to 128 letters, digits and _ . / - are wanted",
+                         parts.name);
     rein_status status = copy_schema(&schema, &parts);
     if (status == REIN_OK) status = put_call(s, format, &parts, schema);
     json_object_put(schema);
@@ -213,7 +220,8 @@ static rein_status put_calls(rein_str *s, rein_toolcall_format format, struct js
 
 /* ---- turns ---- */
 
-static rein_status put_turn(rein_str *s, rein_toolcall_format format, struct json_object *tools, rein_toolcall_turn turn) {
+static rein_status put_turn(rein_str *s, rein_toolcall_format format, struct json_object *tools,
+                            rein_toolcall_turn turn) {
     static const char *const answer[] = {"[^<]+", "[^{<\\s][^{<]*", "[^(<]+"};
     rein_str_puts(s, "{\"type\":\"structural_tag\",\"format\":");
     begin_list(s, "sequence");

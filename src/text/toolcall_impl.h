@@ -5,10 +5,10 @@
 #include "text/toolcall.h"
 
 /* Tags of the formats and of thoughts. */
-#define REIN_TAG_CALL "<tool_call>"
-#define REIN_TAG_CALL_END "</tool_call>"
-#define REIN_TAG_PYTHON "<|python_tag|>"
-#define REIN_TAG_THINK "<think>"
+#define REIN_TAG_CALL      "<tool_call>"
+#define REIN_TAG_CALL_END  "</tool_call>"
+#define REIN_TAG_PYTHON    "<|python_tag|>"
+#define REIN_TAG_THINK     "<think>"
 #define REIN_TAG_THINK_END "</think>"
 
 /** A tool taken apart; borrowed. schema is NULL where the tool takes no arguments. */
@@ -45,9 +45,9 @@ const char *rein_toolcall_key(rein_toolcall_format format);
  *                   character in one, at the end; may be NULL.
  * @return 0: it has no end.
  */
-size_t rein_json_extent(const char *text, size_t len, size_t at, size_t *stop);
+size_t rein_toolcall_extent(const char *text, size_t len, size_t at, size_t *stop);
 
 /** A JSON value as json.dumps writes it, appended. REIN_ERR_FORMAT if it holds what JSON cannot. */
-REIN_NODISCARD rein_status rein_json_dump(rein_str *out, struct json_object *value);
+REIN_NODISCARD rein_status rein_toolcall_dump(rein_str *out, struct json_object *value);
 
 #endif

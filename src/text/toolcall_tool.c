@@ -81,7 +81,8 @@ static bool put_constants(const signature *s, struct json_object *list) {
     size_t before = s->out->len;
     for (size_t i = 0; i < json_object_array_length(list); i++) {
         if (i) rein_str_putc(s->out, '|');
-        rein_str_puts(s->out, json_object_to_json_string_ext(json_object_array_get_idx(list, i), JSON_C_TO_STRING_NOSLASHESCAPE));
+        rein_str_puts(
+            s->out, json_object_to_json_string_ext(json_object_array_get_idx(list, i), JSON_C_TO_STRING_NOSLASHESCAPE));
     }
     if (s->out->len - before <= CONSTANTS) return true;
     s->out->data[s->out->len = before] = '\0';
@@ -118,14 +119,17 @@ static void put_named(const signature *s, struct json_object *schema, const char
 
 static void put_type(const signature *s, struct json_object *schema, int depth) {
     schema = rein_tool_refer(s->root, schema);
-    struct json_object *list = member(schema, "enum"), *type = member(schema, "type"), *options = member(schema, "anyOf");
+    struct json_object *list = member(schema, "enum"), *type = member(schema, "type"),
+                       *options = member(schema, "anyOf");
     if (!options) options = member(schema, "oneOf");
     if (json_object_is_type(type, json_type_array)) options = type;
-    if (json_object_is_type(list, json_type_array) && json_object_array_length(list) > 0 && put_constants(s, list)) return;
+    if (json_object_is_type(list, json_type_array) && json_object_array_length(list) > 0 && put_constants(s, list))
+        return;
     if (json_object_is_type(options, json_type_array) && depth < DEPTH)
         put_options(s, options, depth + 1);
     else
-        put_named(s, schema, json_object_is_type(type, json_type_string) ? json_object_get_string(type) : "any", depth + 1);
+        put_named(s, schema, json_object_is_type(type, json_type_string) ? json_object_get_string(type) : "any",
+                  depth + 1);
 }
 
 /* ---- signatures ---- */
@@ -133,7 +137,9 @@ static void put_type(const signature *s, struct json_object *schema, int depth) 
 /* Up to the first full stop before a blank, or the end of the line; cut at SENTENCE bytes, between characters. */
 static size_t sentence_length(const char *text) {
     size_t n = 0, size;
-    while (text[n] && text[n] != '\n' && !(text[n] == '.' && (text[n + 1] == ' ' || text[n + 1] == '\n' || !text[n + 1]))) n++;
+    while (text[n] && text[n] != '\n' &&
+           !(text[n] == '.' && (text[n + 1] == ' ' || text[n + 1] == '\n' || !text[n + 1])))
+        n++;
     if (n <= SENTENCE) return n;
     for (n = 0;; n += size) {
         rein_utf8_decode(text + n, strlen(text + n), &size);
