@@ -25,7 +25,11 @@
 #include "base/json.h"
 #include "text/chat.h"
 
-typedef enum rein_toolcall_format { REIN_TOOLCALL_HERMES, REIN_TOOLCALL_LLAMA3, REIN_TOOLCALL_PLAIN } rein_toolcall_format;
+typedef enum rein_toolcall_format {
+    REIN_TOOLCALL_HERMES,
+    REIN_TOOLCALL_LLAMA3,
+    REIN_TOOLCALL_PLAIN
+} rein_toolcall_format;
 
 /** Their names in that order, as the choices of an option. */
 #define REIN_TOOLCALL_FORMATS "hermes|llama3|plain"
@@ -59,8 +63,8 @@ REIN_NODISCARD rein_status rein_toolcalls_read(rein_toolcalls *out, rein_toolcal
 void rein_toolcalls_deinit(rein_toolcalls *calls);
 
 /**
- * Append a call, byte for byte as chat templates write it (json.dumps of the arguments). Reading it gives equal name and
- * arguments. Several calls of a turn have rein_toolcall_separator() between them.
+ * Append a call, byte for byte as chat templates write it (json.dumps of the arguments). Reading it gives equal name
+ * and arguments. Several calls of a turn have rein_toolcall_separator() between them.
  *
  * @param name       1 to 128 letters, digits and _ . / -, the first of them a letter or _.
  * @param arguments  an object, or NULL for none.
@@ -73,16 +77,16 @@ const char *rein_toolcall_separator(rein_toolcall_format format);
 /**
  * The format in which a chat template writes calls, found by rendering a conversation that has one.
  *
- * @param[out] native  false: the template writes none (it ignores tool_calls, or refuses them); *out is then hermes, to be
- *                     written into the text of messages.
+ * @param[out] native  false: the template writes none (it ignores tool_calls, or refuses them); *out is then hermes, to
+ * be written into the text of messages.
  * @return REIN_ERR_FORMAT if it writes them in a form that is not known.
  */
 REIN_NODISCARD rein_status rein_toolcall_detect(rein_toolcall_format *out, bool *native, const rein_chat_template *t);
 
 /**
- * The bytes of a turn's well-formed calls that its format prescribes, once there is a call: tags, keys with their quotes,
- * brackets, commas, colons and blanks; what is left are names of tools and values. A trainer may leave tokens out that
- * lie inside of these. A malformed call has none.
+ * The bytes of a turn's well-formed calls that its format prescribes, once there is a call: tags, keys with their
+ * quotes, brackets, commas, colons and blanks; what is left are names of tools and values. A trainer may leave tokens
+ * out that lie inside of these. A malformed call has none.
  *
  * @param[out] out  byte ranges, ascending and apart, appended.
  */
@@ -91,20 +95,21 @@ REIN_NODISCARD rein_status rein_toolcall_forced_ranges(rein_ranges *out, rein_to
 
 /* ---- tools ---- */
 
-/** Append `get_quote(symbol: string, days?: integer) - Latest price of a share`: arguments in the schema's order, those that
- *  are not required with a question mark; the description's first sentence. REIN_ERR_FORMAT: not a tool. */
+/** Append `get_quote(symbol: string, days?: integer) - Latest price of a share`: arguments in the schema's order, those
+ * that are not required with a question mark; the description's first sentence. REIN_ERR_FORMAT: not a tool. */
 REIN_NODISCARD rein_status rein_tool_signature(rein_str *out, struct json_object *tool);
 
 /** The tool's name; borrowed. REIN_ERR_FORMAT: not a tool. */
 REIN_NODISCARD rein_status rein_tool_name(const char **out, struct json_object *tool);
 
 /**
- * Check a call's arguments against the tool's schema: types, required, enum, const, properties (with none but those, unless
- * additionalProperties allows more), items, lengths and ranges, anyOf, oneOf, local $ref. A number in quotes is a string.
- * Other keywords (pattern, format ...) are the server's to check.
+ * Check a call's arguments against the tool's schema: types, required, enum, const, properties (with none but those,
+ * unless additionalProperties allows more), items, lengths and ranges, anyOf, oneOf, local $ref. A number in quotes is
+ * a string. Other keywords (pattern, format ...) are the server's to check; a keyword that is not as it should be asks
+ * for nothing.
  *
  * @param[out] error  the text for the model, one line, is appended; nothing: the arguments fit.
- * @return REIN_ERR_FORMAT: not a tool, or its schema is none; REIN_ERR_MEMORY.
+ * @return REIN_ERR_FORMAT: not a tool; REIN_ERR_MEMORY.
  */
 REIN_NODISCARD rein_status rein_tool_check(rein_str *error, struct json_object *tool, struct json_object *arguments);
 
@@ -117,10 +122,11 @@ typedef struct rein_toolcall_turn {
 } rein_toolcall_turn;
 
 /**
- * Append what a turn may be, as JSON for rein_grammar_open_schema (a structural tag, gen/tag.h): calls of these tools whose
- * arguments fit their schemas. Every text of it reads without an error. Narrower than the reader: thoughts and the
- * text around calls hold no '<', an answer in `llama3` does not begin with '{', one in `plain` holds no '('.
- * The keywords that no automaton keeps (minimum, format ...; listed in toolcall_grammar.c) are left to rein_tool_check.
+ * Append what a turn may be, as JSON for rein_grammar_open_schema (a structural tag, gen/tag.h): calls of these tools
+ * whose arguments fit their schemas. Every text of it reads without an error (unless a schema leaves keys free: an
+ * automaton cannot see that one comes twice). Narrower than the reader: thoughts and the text around calls hold no '<',
+ * an answer in `llama3` holds no '{', one in `plain` no '('. The keywords that no automaton keeps (minimum, format ...;
+ * listed in toolcall_grammar.c) are left to rein_tool_check.
  *
  * @param tools  array of at least one tool.
  * @return REIN_ERR_FORMAT: not tools; REIN_ERR_ARG: a tool or an argument whose name the format cannot write.
