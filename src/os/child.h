@@ -1,10 +1,10 @@
 /*
  * Child processes that talk in messages: tool servers, browsers, reward programs.
  *
- * A child is one program in a process group of its own, with non-blocking sockets (so that writing to one that has gone is
- * an error code, never SIGPIPE) for what we send, for what it says, and for its complaints (standard error). Nothing blocks
- * but the calls that have a time in their arguments; one thread can hold any number of children and wait for all of them
- * with poll(2) over rein_child_descriptors.
+ * A child is one program in a process group of its own, with non-blocking sockets (so that writing to one that has gone
+ * is an error code, never SIGPIPE) for what we send, for what it says, and for its complaints (standard error). Nothing
+ * blocks but the calls that have a time in their arguments; one thread can hold any number of children and wait for all
+ * of them with poll(2) over rein_child_descriptors.
  *
  *   rein_child_start(&c, &(rein_child_options){.argv = argv});
  *   rein_child_send(c, "{...}\n", n);                                      queued; written as the child reads
@@ -12,9 +12,9 @@
  *   rein_child_close(c);                                                   end of input, 500 ms, TERM, 500 ms, KILL
  *
  * No child outlives us: the kernel kills it when the *thread* that started it ends (PR_SET_PDEATHSIG, Linux), so start
- * children on a thread that stays; its own children see the end of their input. A child inherits no descriptor but those
- * that are named here, and no environment variable but those that are given. What it says is untrusted: bytes with a
- * length, and a limit on the length.
+ * children on a thread that stays; its own children see the end of their input. A child inherits no descriptor but
+ * those that are named here, and no environment variable but those that are given. What it says is untrusted: bytes
+ * with a length, and a limit on the length.
  */
 #ifndef REIN_OS_CHILD_H
 #define REIN_OS_CHILD_H
@@ -60,10 +60,11 @@ size_t rein_child_unsent(const rein_child *c);
 /** Write and read what is possible now; if nothing is, wait up to wait_ms (-1: without limit) for something.
  *  REIN_ERR_FORMAT if a message is longer than message_max: close the child then. */
 REIN_NODISCARD rein_status rein_child_poll(rein_child *c, int wait_ms);
-/** The next whole message without its delimiter, borrowed until the next poll or close; false: none is there. What a child
- *  leaves unfinished when it ends is its last message. */
+/** The next whole message without its delimiter, borrowed until the next poll or close; false: none is there. What a
+ * child leaves unfinished when it ends is its last message. */
 bool rein_child_next(rein_child *c, const char **out, size_t *len);
-/** Poll until a message is there (*out, borrowed), the child has ended, or `seconds` are over (*out is NULL for both). */
+/** Poll until a message is there (*out, borrowed), the child has ended, or `seconds` are over (*out is NULL for both).
+ */
 REIN_NODISCARD rein_status rein_child_receive(rein_child *c, double seconds, const char **out, size_t *len);
 
 /** It closed its output or exited: after the messages that are still there, none will follow. */
@@ -79,14 +80,14 @@ int rein_child_wait(rein_child *c, double seconds);
 /** End it and its group now (KILL), and wait for that. */
 void rein_child_kill(rein_child *c);
 int rein_child_pid(const rein_child *c);
-/** The last line that it wrote to standard error, without the newline, at most 400 bytes; "" if none. Borrowed until the
- *  next poll or close; untrusted. */
+/** The last line that it wrote to standard error, without the newline, at most 400 bytes; "" if none. Borrowed until
+ * the next poll or close; untrusted. */
 const char *rein_child_last_words(const rein_child *c, int *len);
 /** How it is, for messages: "exit status 3; it said: no such file", appended. */
 void rein_child_describe(const rein_child *c, rein_str *out);
 
-/** Orderly: end of input, 500 ms, TERM, 500 ms, KILL, the last two to the group; then free. NULL is fine. Before closing
- *  many, end the input of all of them, so that they stop at the same time. */
+/** Orderly: end of input, 500 ms, TERM, 500 ms, KILL, the last two to the group; then free. NULL is fine. Before
+ * closing many, end the input of all of them, so that they stop at the same time. */
 void rein_child_close(rein_child *c);
 
 #endif
