@@ -109,4 +109,4 @@ static const rein_tool tools[] = {
 };
 
 const rein_tool_domain rein_domain_chat = {"chat", "channels that can be listed, read and posted to", tools,
-                                           (int)REIN_COUNT(tools)};
+                                           (int)REIN_COUNT(tools), false};

@@ -38,7 +38,11 @@ typedef struct rein_tool_domain {
     const char *name, *summary;
     const rein_tool *tool; /* (n_tool) */
     int n_tool;
+    bool is_seeded; /* it has a generated world: a server of its own looks for the seed in its folder */
 } rein_tool_domain;
+
+/** The seed as a decimal number, in the folder of a domain that is_seeded. */
+#define REIN_TOOL_SEED_FILE "seed"
 
 extern const rein_tool_domain rein_domain_market, rein_domain_chat, rein_domain_files;
 

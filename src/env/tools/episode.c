@@ -93,8 +93,18 @@ static rein_status make_folder(episode *e) {
 }
 
 static rein_status open_slot(episode *e) {
+    const rein_tools_config *c = &e->world->config;
+    const unsigned domains = e->world->pool.domains;
     REIN_TRY(make_folder(e));
-    return rein_tool_link_direct(&e->link, e->world->pool.domains, e->root);
+    if (c->transport == REIN_TOOLS_DIRECT) return rein_tool_link_direct(&e->link, domains, e->root);
+    const rein_tool_mcp_options options = {.domains = domains,
+                                           .folder = e->folder,
+                                           .server_command = c->server_command,
+                                           .sandboxed = c->sandbox == REIN_TOOLS_BWRAP,
+                                           .memory = c->server_memory << 20,
+                                           .timeout = c->server_timeout,
+                                           .seed = (uint64_t)e->base.slot};
+    return rein_tool_link_mcp(&e->link, &options, e->root);
 }
 
 static rein_status tools_open(const rein_env *env, int slot, rein_episode **out) {
@@ -143,7 +153,7 @@ static rein_status wipe(const episode *e) {
     REIN_TRY_OUT(status, rein_list_dir(&names, &n, &arena, e->folder), out);
     for (int64_t i = 0; i < n; i++) {
         REIN_TRY_OUT(status, rein_path_format(&arena, &path, "%s/%s", e->folder, names[i]), out);
-        REIN_TRY_OUT(status, rein_folder_wipe(path), out);
+        if (rein_path_is_dir(path)) REIN_TRY_OUT(status, rein_folder_wipe(path), out);
     }
 out:
     rein_arena_deinit(&arena);
@@ -510,6 +520,11 @@ static rein_status tools_grammar(const rein_episode *ep, bool *is_schema, rein_s
                                  (rein_toolcall_turn){.think = true, .answer = true});
 }
 
+static const char *transport_name(const episode *e) {
+    if (e->world->config.transport == REIN_TOOLS_DIRECT) return "direct";
+    return e->world->config.sandbox == REIN_TOOLS_BWRAP ? "mcp, sandboxed" : "mcp, without a sandbox";
+}
+
 static rein_status tools_describe(const rein_episode *ep, rein_str *out) {
     const episode *e = self_const(ep);
     rein_str_printf(out, "{\"category\":\"%s\",\"complexity\":\"%s\",\"max_turns\":%lld", e->task.category,
@@ -517,7 +532,7 @@ static rein_status tools_describe(const rein_episode *ep, rein_str *out) {
     put_string(out, "prompt", e->task.prompt, strlen(e->task.prompt));
     rein_str_puts(out, ",\"tools\":[");
     for (int i = 0; i < e->task.n_tool; i++) rein_str_printf(out, "%s\"%s\"", i ? "," : "", e->task.tool[i]);
-    rein_str_printf(out, "],\"turns\":%d,\"calls\":[%s]}", e->ledger.turns, e->log.len ? e->log.data : "");
+    rein_str_printf(out, "],\"transport\":\"%s\",\"turns\":%d,\"calls\":[%s]}", transport_name(e), e->ledger.turns, e->log.len ? e->log.data : "");
     return rein_str_check(out);
 }
 

@@ -69,4 +69,4 @@ static const rein_tool tools[] = {
 };
 
 const rein_tool_domain rein_domain_files = {"files", "a folder whose files can be read, written, listed and moved", tools,
-                                            (int)REIN_COUNT(tools)};
+                                            (int)REIN_COUNT(tools), false};

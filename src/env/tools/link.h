@@ -35,6 +35,19 @@ struct rein_tool_link {
 /** The domains (a set of bits in the order of rein_tool_domains) in this process, with their folders below `root`. */
 REIN_NODISCARD rein_status rein_tool_link_direct(rein_tool_link **out, unsigned domains, int root);
 
+typedef struct rein_tool_mcp_options {
+    unsigned domains;           /* bits in the order of rein_tool_domains: a server each */
+    const char *folder;         /* the slot's; `root` is its descriptor */
+    const char *server_command; /* the program that serves with "mcp serve NAME --folder DIR"; NULL: this one */
+    bool sandboxed;
+    int64_t memory; /* bytes of address space of a server in the sandbox; 0: no limit */
+    double timeout; /* s of a call */
+    uint64_t seed;  /* of the waiting times between attempts */
+} rein_tool_mcp_options;
+
+/** The same over MCP. Waits until all servers stand. */
+REIN_NODISCARD rein_status rein_tool_link_mcp(rein_tool_link **out, const rein_tool_mcp_options *options, int root);
+
 /** For the links: append the tools of a domain to an array. */
 struct rein_tool_domain;
 REIN_NODISCARD rein_status rein_tool_link_list(struct json_object *tools, const struct rein_tool_domain *domain);

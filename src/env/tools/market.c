@@ -239,4 +239,4 @@ static const rein_tool tools[] = {
 };
 
 const rein_tool_domain rein_domain_market = {"market", "quotes, profiles, news and aggregates of generated companies",
-                                             tools, (int)REIN_COUNT(tools)};
+                                             tools, (int)REIN_COUNT(tools), true};

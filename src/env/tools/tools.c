@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/option.h"
 #include "env/tools/domain.h"
+#include "os/sandbox.h"
 
 static const rein_tools *self(const rein_env *env) { return (const rein_tools *)env; }
 
@@ -85,9 +86,27 @@ static rein_status read_heldout_tools(rein_tools *w) {
     return REIN_OK;
 }
 
+/* A string of the configuration, which may not outlive the caller. */
+static rein_status keep(rein_tools *w, const char **text) {
+    char *copy = NULL;
+    if (*text) REIN_TRY(rein_arena_strdup(&w->arena, &copy, *text, strlen(*text)));
+    *text = copy;
+    return REIN_OK;
+}
+
+/* Servers run in a sandbox unless the user says otherwise, never because there is none. */
+static rein_status check_sandbox(const rein_tools_config *c) {
+    rein_str why = {0};
+    rein_status status = REIN_OK;
+    if (c->transport == REIN_TOOLS_MCP && c->sandbox == REIN_TOOLS_BWRAP && !rein_sandbox_available(&why))
+        status = rein_fail(REIN_ERR_USAGE, "environment tools: no sandbox for its servers: %s; install bubblewrap, or say "
+                                           "sandbox=none to run them without", why.data ? why.data : "out of memory");
+    rein_str_deinit(&why);
+    return status;
+}
+
 static rein_status set_up(rein_tools *w) {
     rein_tools_config *c = &w->config;
-    char *folder;
     w->pool.tools_per_task = (int)c->tools_per_task;
     w->pool.eval_heldout = c->eval_heldout;
     if (!rein_option_numbers(w->pool.mix, REIN_TOOLS_LEVELS, c->mix))
@@ -102,9 +121,10 @@ static rein_status set_up(rein_tools *w) {
     REIN_TRY(read_domains(w));
     REIN_TRY(read_categories(w));
     REIN_TRY(read_heldout_tools(w));
-    REIN_TRY(rein_arena_strdup(&w->arena, &folder, c->folder, strlen(c->folder)));
-    c->folder = folder;
-    return rein_tools_pool_check(&w->pool);
+    REIN_TRY(keep(w, &c->folder));
+    REIN_TRY(keep(w, &c->server_command));
+    REIN_TRY(rein_tools_pool_check(&w->pool));
+    return check_sandbox(c);
 }
 
 static void tools_destroy(rein_env *env) {
@@ -291,6 +311,16 @@ static const rein_option options[] = {
      "none|turn7|random", "calls that fail on purpose: none, those of turns 7, 17 ..., or a share error_rate", NULL},
     {"error_rate", REIN_OPT_FLOAT, offsetof(rein_tools_config, error_rate), "0.1", 0, 1, NULL,
      "share of calls that fail with error_injection=random", NULL},
+    {"transport", REIN_OPT_CHOICE, offsetof(rein_tools_config, transport), "direct", 0, 0, "direct|mcp",
+     "call the built-in servers in this process, or as MCP servers of their own", NULL},
+    {"sandbox", REIN_OPT_CHOICE, offsetof(rein_tools_config, sandbox), "bwrap", 0, 0, "bwrap|none",
+     "around MCP servers: bubblewrap, or nothing", NULL},
+    {"server_command", REIN_OPT_STRING, offsetof(rein_tools_config, server_command), NULL, 0, 0, NULL,
+     "program that serves with mcp serve NAME; default: this one", "FILE"},
+    {"server_memory", REIN_OPT_INT, offsetof(rein_tools_config, server_memory), "1024", 0, 1 << 20, NULL,
+     "MiB of address space of a built-in server in the sandbox; 0: no limit", NULL},
+    {"server_timeout", REIN_OPT_FLOAT, offsetof(rein_tools_config, server_timeout), "10", 0.01, 3600, NULL,
+     "seconds of a call", NULL},
     {"folder", REIN_OPT_STRING, offsetof(rein_tools_config, folder), "/tmp", 0, 0, NULL,
      "where the slots' temporary folders are made", "DIR"},
 };

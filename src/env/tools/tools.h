@@ -17,6 +17,8 @@
 
 typedef enum rein_tools_faults { REIN_FAULTS_NONE, REIN_FAULTS_TURN7, REIN_FAULTS_RANDOM } rein_tools_faults;
 enum { REIN_TOOLS_SIGNATURES, REIN_TOOLS_NATIVE };
+enum { REIN_TOOLS_DIRECT, REIN_TOOLS_MCP };
+enum { REIN_TOOLS_BWRAP, REIN_TOOLS_NO_SANDBOX };
 
 /** Values of the class's options. */
 typedef struct rein_tools_config {
@@ -29,11 +31,16 @@ typedef struct rein_tools_config {
     int error_injection; /* rein_tools_faults */
     double error_rate;
     const char *folder;
+    int transport; /* REIN_TOOLS_DIRECT or REIN_TOOLS_MCP */
+    int sandbox;   /* REIN_TOOLS_BWRAP or REIN_TOOLS_NO_SANDBOX */
+    const char *server_command;
+    int64_t server_memory; /* MiB */
+    double server_timeout; /* s */
 } rein_tools_config;
 
 typedef struct rein_tools {
     rein_env env;
-    rein_tools_config config; /* its strings are not kept, but for `folder` */
+    rein_tools_config config; /* of its strings, folder and server_command are kept */
     rein_arena arena;
     rein_tools_pool pool;
 } rein_tools;
