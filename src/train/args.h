@@ -124,6 +124,9 @@ typedef enum rein_curriculum_by { REIN_BY_SUCCESS, REIN_BY_REWARD } rein_curricu
 
 extern const rein_shared_option rein_train_rows[]; /* ends with a row without a name */
 
+/** Names of TRL's former PPOConfig and of verl 0.9 for the options of grpo, rloo and ppo; ends likewise. */
+extern const rein_option_alias rein_train_aliases[];
+
 /** The first of the command's options that `ours` picks by name and that is not at its default, or NULL. */
 REIN_NODISCARD rein_status rein_train_given(const char **name, const rein_train_args *args, unsigned use,
                                             bool (*ours)(const char *name, const void *user), const void *user);
