@@ -21,7 +21,7 @@ typedef struct rein_train_args {
     /* rows of a file: sft, dpo, reward train, distill */
     const char *eval_dataset_name;
     double eval_split_ratio;
-    int64_t eval_steps;
+    int64_t eval_steps; /* and of grpo, rloo, ppo */
     /* dpo */
     int preference_loss_type;
     double preference_beta, label_smoothing, simpo_gamma, desirable_weight, undesirable_weight;
@@ -81,6 +81,9 @@ typedef struct rein_train_args {
     int64_t audit_every, num_completions_to_print;
     bool dynamic_sampling;
     int64_t max_resamples;
+    int eval_strategy;
+    int64_t eval_tasks, num_generations_eval;
+    double eval_temperature;
     /* curriculum */
     int curriculum, curriculum_by;
     int64_t curriculum_tasks, curriculum_steps, curriculum_band_visits, curriculum_mix_epochs;
@@ -117,6 +120,10 @@ enum { REIN_USE_SFT = 1 << 0, REIN_USE_GRPO = 1 << 1, REIN_USE_RLOO = 1 << 2, RE
 /** `critic`, in the order of REIN_CRITIC_CHOICES. */
 typedef enum rein_critic_kind { REIN_CRITIC_SHARED, REIN_CRITIC_SEPARATE } rein_critic_kind;
 #define REIN_CRITIC_CHOICES "shared|separate"
+
+/** `eval_strategy`, in the order of REIN_EVAL_CHOICES. */
+typedef enum rein_eval_strategy { REIN_EVAL_NO, REIN_EVAL_STEPS } rein_eval_strategy;
+#define REIN_EVAL_CHOICES "no|steps"
 
 /** `curriculum_by`, in the order of REIN_BY_CHOICES. */
 typedef enum rein_curriculum_by { REIN_BY_SUCCESS, REIN_BY_REWARD } rein_curriculum_by;

@@ -19,7 +19,8 @@ const rein_option_alias rein_train_aliases[] = {
     {"sft_model_path", "model_name_or_path", NULL, NULL, ALL},
     {"reward_model_path", NULL, NULL, "write --reward_funcs model:DIR", ALL},
     {"total_episodes", NULL, NULL, BATCH "so write max_steps = total_episodes / that", ALL},
-    {"num_sample_generations", NULL, NULL, "num_completions_to_print is of each step", ALL},
+    {"num_sample_generations", NULL, NULL,
+     "num_completions_to_print is of each step, and eval_steps measures held-out tasks", ALL},
     {"local_rollout_forward_batch_size", NULL, NULL, "memory is bounded by microbatch_tokens and generation_batch",
      ALL},
     {"stop_token", NULL, NULL, "answers end at the model's end tokens; leave it out", ALL},
@@ -76,5 +77,8 @@ const rein_option_alias rein_train_aliases[] = {
     {"data.shuffle", "shuffle_dataset", NULL, NULL, ALL},
     {"trainer.total_training_steps", "max_steps", NULL, NULL, ALL},
     {"trainer.save_freq", "save_steps", "-1=0|*", NULL, ALL},
+    {"trainer.test_freq", "eval_steps", NULL, NULL, ALL},
+    {ROLLOUT "val_kwargs.n", "num_generations_eval", NULL, NULL, ALL},
+    {ROLLOUT "val_kwargs.temperature", "eval_temperature", NULL, NULL, ALL},
     {.name = NULL},
 };
