@@ -17,8 +17,7 @@ static rein_status store_step(rein_online *o, const rein_commit *commit, const r
     rein_named phase[REIN_COUNT(phases)];
     for (size_t i = 0; i < REIN_COUNT(phases); i++) phase[i] = (rein_named){phases[i], o->report.seconds[i]};
     int64_t first = t->step % t->args->logging_steps == 0 || rein_trainer_done(t) ? 0 : o->n_step_metrics;
-    if (first < o->metrics.n)
-        REIN_TRY(rein_rundir_log(t->run, t->step, o->metrics.row + first, o->metrics.n - first));
+    if (first < o->metrics.n) REIN_TRY(rein_rundir_log(t->run, t->step, o->metrics.row + first, o->metrics.n - first));
     REIN_TRY(rein_online_keep_completions(o));
     REIN_TRY(rein_rundir_time(t->run, t->step, phase, REIN_COUNT(phase) - (o->eval_task ? 0 : 1)));
     REIN_TRY(rein_journal_append(t->run, t->step, journal->data, journal->len));
