@@ -11,6 +11,18 @@ if(TARGET rein_cli)
            WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
 endif()
 
+# Files and templates beside Python's packages, for development and CI: skipped, with a notice, where they are missing.
+# REIN_PYTHON names an interpreter that has them.
+if(TARGET rein_cli AND NOT REIN_SANITIZE)
+  find_program(REIN_PYTHON python3)
+  foreach(name ecosystem templates)
+    if(REIN_PYTHON)
+      add_test(NAME ${name} COMMAND ${REIN_PYTHON} ${PROJECT_SOURCE_DIR}/tools/check-${name} $<TARGET_FILE:rein_cli>)
+      set_tests_properties(${name} PROPERTIES TIMEOUT 1200 SKIP_RETURN_CODE 77)
+    endif()
+  endforeach()
+endif()
+
 # Fuzzers, one executable per tests/fuzz_*.c, run by tools/fuzz. They need clang for its libFuzzer, and a library built with
 # REIN_SANITIZE=address,undefined,fuzzer-no-link (preset fuzz).
 if(REIN_SANITIZE MATCHES "fuzzer")

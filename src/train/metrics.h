@@ -6,7 +6,7 @@
 
 #include "rollout/rollout.h"
 
-enum { REIN_METRICS_MAX = 160, REIN_METRIC_NAME = 64 };
+enum { REIN_METRICS_MAX = 320, REIN_METRIC_NAME = 64 };
 
 /** Rows in the order they were added; `name` holds composed names such as rewards/lqr/mean. */
 typedef struct rein_metric_list {

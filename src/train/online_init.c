@@ -15,6 +15,7 @@ void rein_online_deinit(rein_online *o) {
     rein_prompt_chat_close(&o->chat);
     rein_arena_deinit(&o->tokens.arena);
     rein_free(o->advantage);
+    rein_free(o->eval_task);
     rein_online_pool_deinit(o);
     rein_free(o->row);
     rein_free(o->value_row);
@@ -112,6 +113,7 @@ rein_status rein_online_init(rein_online *o, rein_online_kind kind, const rein_t
     o->state.beta = o->opt.beta;
     REIN_TRY(load_critic(o));
     REIN_TRY(rein_online_pool_init(o));
+    REIN_TRY(rein_online_eval_init(o));
     rein_online_keep_state(o);
     REIN_TRY(load_chat(o));
     REIN_TRY(load_reference(o));
