@@ -54,41 +54,42 @@ static rein_status answer_once(rein_answer *a, const rein_env *env, const rein_t
     return describe(env, task, a);
 }
 
-typedef struct constant_policy {
-    const rein_task *task;
-    uint64_t seed;
-    int which;
-} constant_policy;
-
-static rein_status say_baseline(void *user, rein_episode *ep, const rein_transcript *so_far, rein_str *action) {
-    const constant_policy *p = user;
-    (void)so_far;
-    return ep->env->cls->baseline(ep->env, p->seed, p->task, p->which, action);
+static rein_status run_baseline(rein_evaluation *e, const rein_env *env, int which, uint64_t seed) {
+    rein_policy_result *p;
+    /* the first reference policy of an environment is its oracle */
+    REIN_TRY(add_policy(e, env->cls->baselines[which], which == 0 ? REIN_ROLE_ORACLE : REIN_ROLE_BASELINE, e->n_case, &p));
+    for (int64_t i = 0; i < e->n_case; i++) {
+        p->answer[i].index = i;
+        REIN_TRY(answer_once(&p->answer[i], env, &e->task[i], which, seed));
+    }
+    return REIN_OK;
 }
 
-/* A reference policy plays one episode: the first is the expert, the others say the same in every turn. */
-static rein_status play_once(rein_answer *a, rein_episode *ep, const rein_task *task, int which, uint64_t seed) {
+static rein_status say_nothing(void *user, rein_episode *ep, const rein_transcript *so_far, rein_str *action) {
+    (void)user, (void)ep, (void)so_far, (void)action;
+    return REIN_OK;
+}
+
+/* A policy that needs no model plays an episode of every task. */
+static rein_status run_player(rein_evaluation *e, const char *name, rein_role role, rein_policy policy) {
+    rein_policy_result *p;
     rein_transcript t = {0};
-    constant_policy constant = {task, seed, which};
-    rein_status status =
-        rein_episode_play(ep, task, which == 0 ? rein_policy_oracle : say_baseline, &constant, &t);
-    if (status == REIN_OK) status = take_episode(a, task, &t);
+    rein_status status = add_policy(e, name, role, e->n_case, &p);
+    for (int64_t i = 0; i < e->n_case && status == REIN_OK; i++) {
+        p->answer[i].index = i;
+        status = rein_episode_play(e->slots.episode[0], &e->task[i], policy, NULL, &t);
+        if (status == REIN_OK) status = take_episode(&p->answer[i], &e->task[i], &t);
+    }
     rein_transcript_deinit(&t);
     return status;
 }
 
-static rein_status run_baseline(rein_evaluation *e, const rein_env *env, int which, uint64_t seed) {
-    const char *name = env->cls->baselines[which];
-    rein_policy_result *p;
-    /* the first reference policy of an environment is its oracle */
-    REIN_TRY(add_policy(e, name, which == 0 ? REIN_ROLE_ORACLE : REIN_ROLE_BASELINE, e->n_case, &p));
-    for (int64_t i = 0; i < e->n_case; i++) {
-        rein_answer *a = &p->answer[i];
-        a->index = i;
-        REIN_TRY(e->slots.n > 0 ? play_once(a, e->slots.episode[0], &e->task[i], which, seed)
-                                : answer_once(a, env, &e->task[i], which, seed));
-    }
-    return REIN_OK;
+/* Of a world of several turns: its expert, and who does nothing. */
+static rein_status run_players(rein_evaluation *e, const rein_env *env, const rein_eval_args *a) {
+    if (!env->cls->turns) return REIN_OK;
+    REIN_TRY(rein_slots_open(&e->slots, env, a->env_slots));
+    if (env->cls->turns->oracle) REIN_TRY(run_player(e, "oracle", REIN_ROLE_ORACLE, rein_policy_oracle));
+    return run_player(e, "noop", REIN_ROLE_BASELINE, say_nothing);
 }
 
 static rein_status same_model(const rein_evaluation *e, const rein_policy_result *p) {
@@ -168,7 +169,7 @@ rein_status rein_evaluate(rein_evaluation *out, const rein_eval_args *args, rein
     REIN_TRY_OUT(status, rein_env_open(&out->env, args->env), out);
     const rein_env *env = out->env;
     REIN_TRY_OUT(status, list_tasks(out, env, args), out);
-    if (env->cls->turns) REIN_TRY_OUT(status, rein_slots_open(&out->slots, env, args->env_slots), out);
+    REIN_TRY_OUT(status, run_players(out, env, args), out);
     for (int i = 0; env->cls->baselines[i]; i++) REIN_TRY_OUT(status, run_baseline(out, env, i, args->seed), out);
     for (int64_t i = 0; i < args->n_model; i++) REIN_TRY_OUT(status, run_model(out, env, args, i, dev, &s), out);
 out:
