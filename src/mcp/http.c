@@ -184,6 +184,11 @@ static rein_status add_lines(exchange *x, const char *lines) {
         end = lines + strcspn(lines, "\n");
         rein_str_clear(&line);
         rein_str_append(&line, lines, (size_t)(end - lines));
+        if (line.len > 2 && strcmp(line.data + line.len - 2, ": ") == 0) { /* libcurl's way to say an empty value */
+            line.len -= 2;
+            line.data[line.len] = '\0';
+            rein_str_putc(&line, ';');
+        }
         struct curl_slist *list = rein_str_check(&line) == REIN_OK ? curl_slist_append(x->headers, line.data) : NULL;
         if (list)
             x->headers = list;
