@@ -3,6 +3,11 @@ if(TARGET test_ops_equal)
   include(kernels.cmake)
 endif()
 
+# The client under test of tools/check-mcp.
+add_executable(mcp_conformance_client mcp_conformance_client.c)
+target_include_directories(mcp_conformance_client PRIVATE ${PROJECT_SOURCE_DIR}/src)
+target_link_libraries(mcp_conformance_client PRIVATE rein)
+
 if(TARGET rein_cli)
   # The command line's contract.
   add_test(NAME cli COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/cli.sh $<TARGET_FILE:rein_cli>)
