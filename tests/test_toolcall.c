@@ -440,6 +440,8 @@ static const struct {
      "\"properties\":{}}}}",
      "now() - The time"},
     {"{\"name\":\"bare\"}", "bare()"},
+    {"{\"name\":\"odd\",\"description\":\"a\\tb\\u0007\",\"inputSchema\":{\"properties\":{\"x\\ny\":{}}}}",
+     "odd(x y?: any) - a b "},
     {"{\"name\":\"add\",\"inputSchema\":{\"type\":\"object\",\"required\":[\"items\"],\"properties\":{\"items\":{"
      "\"type\":\"array\",\"items\":{"
      "\"$ref\":\"#/$defs/"
