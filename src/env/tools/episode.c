@@ -98,6 +98,8 @@ static rein_status open_slot(episode *e) {
     REIN_TRY(make_folder(e));
     if (c->transport == REIN_TOOLS_DIRECT) return rein_tool_link_direct(&e->link, domains, e->root);
     const rein_tool_mcp_options options = {.domains = domains,
+                                           .server = e->world->server,
+                                           .n_server = e->world->n_server,
                                            .folder = e->folder,
                                            .server_command = c->server_command,
                                            .sandboxed = c->sandbox == REIN_TOOLS_BWRAP,
@@ -118,6 +120,32 @@ static rein_status tools_open(const rein_env *env, int slot, rein_episode **out)
         *out = &e->base;
     else
         tools_close(&e->base);
+    return status;
+}
+
+static rein_status note_tools(rein_tools *w, struct json_object *tools) {
+    const size_t n = json_object_array_length(tools);
+    REIN_TRY(rein_arena_alloc(&w->arena, &w->tool_name, n * sizeof *w->tool_name));
+    REIN_TRY(rein_arena_alloc(&w->arena, &w->tool_text, n * sizeof *w->tool_text));
+    for (size_t i = 0; i < n; i++) {
+        struct json_object *tool = json_object_array_get_idx(tools, i);
+        const char *name, *text = json_object_to_json_string_ext(tool, JSON_C_TO_STRING_PLAIN);
+        char *copy;
+        REIN_TRY(rein_tool_name(&name, tool));
+        REIN_TRY(rein_arena_strdup(&w->arena, &copy, name, strlen(name)));
+        w->tool_name[i] = copy;
+        REIN_TRY(rein_arena_strdup(&w->arena, &copy, text, strlen(text)));
+        w->tool_text[i] = copy;
+    }
+    w->n_tool = (int64_t)n;
+    return REIN_OK;
+}
+
+rein_status rein_tools_probe(rein_tools *world) {
+    rein_episode *ep;
+    REIN_TRY(tools_open(&world->env, 0, &ep));
+    rein_status status = note_tools(world, self(ep)->link->tools);
+    tools_close(ep);
     return status;
 }
 
@@ -170,7 +198,7 @@ static void end_broken(episode *e) {
 static rein_status begin(episode *e, const rein_task *task) {
     REIN_TRY(rein_tools_task_make(&e->task, e->world, task));
     REIN_TRY(wipe(e));
-    REIN_TRY(rein_tools_set_up(&e->task, e->root));
+    REIN_TRY(rein_tools_set_up(&e->task, &(rein_tools_slot){e->folder, e->root}));
     REIN_TRY(e->link->cls->reset(e->link, e->task.world));
     REIN_TRY(choose_tools(e));
     e->ledger.needed = e->task.needed;
@@ -409,7 +437,8 @@ static rein_status score_turn(episode *e) {
     rein_tools_turn *t = &e->turn;
     bool met[REIN_TOOLS_MOST];
     const char *answer = t->ended ? answer_of(t->text, t->len) : "";
-    REIN_TRY(rein_tools_judge(met, &t->clean, &e->task, e->root, answer, t->ended ? (size_t)(t->text + t->len - answer) : 0));
+    const size_t len = t->ended ? (size_t)(t->text + t->len - answer) : 0;
+    REIN_TRY(rein_tools_judge(met, &t->clean, &e->task, &(rein_tools_slot){e->folder, e->root}, answer, len));
     t->state = t->answer = true;
     for (int i = 0; i < e->task.n_check; i++)
         *(e->task.check[i].kind == REIN_TOOLS_ANSWER ? &t->answer : &t->state) &= met[i];

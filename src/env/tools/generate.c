@@ -103,7 +103,7 @@ static const category categories[] = {
      .level = REIN_TOOLS_MEDIUM,
      .prompt = {"Answer the last message in #<C>, in that channel.", "Read the latest request in #<C> and post the answer there.",
                 "Somebody asked for something in #<C>; do what the last message says."},
-     .setup = {{true, "<C>", "Thanks, <B> is done."}, {true, "<C>", "Please post the previous close of <A> here."}},
+     .setup = {{REIN_TOOLS_PUT_MESSAGE, "<C>", "Thanks, <B> is done."}, {REIN_TOOLS_PUT_MESSAGE, "<C>", "Please post the previous close of <A> here."}},
      .step = {{"get_slack_channel_history", "{\"channel_id\": \"<C>\"}"},
               {"get_previous_close", QUOTE("A")},
               {"send_slack_message", POST("<A> closed at <A.close>")}},
@@ -160,7 +160,7 @@ static const category categories[] = {
      .prompt = {"Do what the last message in #<C> asks for, and answer there.",
                 "There is a question in #<C>. Find the answer and post it in that channel.",
                 "Take care of the latest request in #<C>; reply in the channel."},
-     .setup = {{true, "<C>", "Good morning."}, {true, "<C>", "What was the previous close of <A.name>?"}},
+     .setup = {{REIN_TOOLS_PUT_MESSAGE, "<C>", "Good morning."}, {REIN_TOOLS_PUT_MESSAGE, "<C>", "What was the previous close of <A.name>?"}},
      .step = {{"get_slack_channel_history", "{\"channel_id\": \"<C>\"}"},
               {"search_ticker", "{\"query\": \"<A.name>\"}"},
               {"get_previous_close", QUOTE("A")},
@@ -439,7 +439,7 @@ static rein_status fill_steps(rein_tools_task *t, const category *c, const place
 static rein_status fill_world(rein_tools_task *t, const category *c, const places *p) {
     for (int i = 0; i < MOST && c->setup[i].where; i++) {
         rein_tools_setup *s = &t->setup[t->n_setup++];
-        s->is_message = c->setup[i].is_message;
+        s->kind = c->setup[i].kind;
         REIN_TRY(fill(&s->where, &t->arena, p, c->setup[i].where));
         REIN_TRY(fill(&s->text, &t->arena, p, c->setup[i].text));
     }

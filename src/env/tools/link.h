@@ -5,7 +5,7 @@
 #ifndef REIN_ENV_TOOLS_LINK_H
 #define REIN_ENV_TOOLS_LINK_H
 
-#include "base/base.h"
+#include "env/tools/servers.h"
 
 struct json_object;
 struct pollfd;
@@ -37,6 +37,8 @@ REIN_NODISCARD rein_status rein_tool_link_direct(rein_tool_link **out, unsigned 
 
 typedef struct rein_tool_mcp_options {
     unsigned domains;           /* bits in the order of rein_tool_domains: a server each */
+    const rein_tool_server *server; /* (n_server) and those of the user */
+    int n_server;
     const char *folder;         /* the slot's; `root` is its descriptor */
     const char *server_command; /* the program that serves with "mcp serve NAME --folder DIR"; NULL: this one */
     bool sandboxed;
