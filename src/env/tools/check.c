@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "env/tools/chat.h"
+#include "env/tools/code.h"
 #include "env/tools/folder.h"
 #include "env/tools/task.h"
 
@@ -144,6 +145,18 @@ static rein_status judge_file(bool *met, const rein_tools_check *check, int root
     return status;
 }
 
+static rein_status judge_key(bool *met, const rein_tools_check *check, int root) {
+    rein_str value = {0};
+    bool found = false;
+    int dir = openat(root, "code", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (dir < 0) return REIN_OK; /* a task without that server */
+    rein_status status = rein_code_stored(&value, &found, dir, check->where);
+    *met = found && fits(check, value.data ? value.data : "", value.len);
+    rein_str_deinit(&value);
+    close(dir);
+    return status;
+}
+
 /* A file that is no database, or a query that fails, does not hold. */
 static rein_status judge_database(bool *met, const rein_tools_check *check, const rein_tools_slot *slot) {
     char path[4096];
@@ -170,6 +183,7 @@ rein_status rein_tools_judge(bool *met, bool *clean, const rein_tools_task *task
         if (check->kind == REIN_TOOLS_ANSWER) met[i] = fits(check, answer, len);
         if (check->kind == REIN_TOOLS_FILE || check->kind == REIN_TOOLS_ABSENT)
             REIN_TRY(judge_file(&met[i], check, slot->root));
+        if (check->kind == REIN_TOOLS_KEY) REIN_TRY(judge_key(&met[i], check, slot->root));
         if (check->kind == REIN_TOOLS_DATABASE) REIN_TRY(judge_database(&met[i], check, slot));
     }
     return judge_messages(&(judge){task, met, clean}, slot->root);

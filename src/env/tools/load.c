@@ -6,7 +6,7 @@
  *    "setup": [{"file": "files/a.txt", "text": "2\n3\n"}, {"message": "general", "text": "hello"},
  *              {"database": "db/shop.db", "sql": "create table t (x); insert into t values (1)"}],
  *    "checks": [{"file": "files/sum.txt", "holds": "5"}, {"answer": true, "holds": "5", "without": "6"},
- *               {"message": "general", "holds": "5"}, {"absent": "files/a.txt"},
+ *               {"message": "general", "holds": "5"}, {"absent": "files/a.txt"}, {"key": "sum", "holds": "5"},
  *               {"database": "db/shop.db", "query": "select count(*) from t", "holds": "2"}],
  *    "steps": [{"tool": "read_text_file", "arguments": {"path": "a.txt"}}], "answer": "The sum is 5",
  *    "max_turns": 6, "difficulty": "medium", "category": "sums", "strict": true}
@@ -95,7 +95,8 @@ static rein_status read_setup(rein_tools_task *t, struct json_object *row) {
 
 static rein_status read_check(rein_tools_check *c, rein_tools_task *t, struct json_object *item) {
     /* in the order of rein_tools_check_kind */
-    static const char *const keys[] = {"answer", "message", "file", "absent", "database", "holds", "without", "query"};
+    static const char *const keys[] = {"answer",   "message", "file",    "absent", "key",
+                                       "database", "holds",   "without", "query"};
     int kinds = 0;
     REIN_TRY(check_keys(item, keys, REIN_COUNT(keys)));
     for (int kind = 0; kind < REIN_TOOLS_CHECK_KINDS; kind++)
@@ -104,7 +105,7 @@ static rein_status read_check(rein_tools_check *c, rein_tools_task *t, struct js
             kinds++;
         }
     if (kinds != 1)
-        return rein_fail(REIN_ERR_FORMAT, "a check has one of the keys answer, message, file, absent and database");
+        return rein_fail(REIN_ERR_FORMAT, "a check has one of the keys answer, message, file, absent, key and database");
     if (c->kind != REIN_TOOLS_ANSWER) REIN_TRY(take(&c->where, t, item, keys[c->kind], true));
     REIN_TRY(take(&c->text, t, item, "holds", c->kind != REIN_TOOLS_ABSENT));
     REIN_TRY(take(&c->without, t, item, "without", false));

@@ -24,6 +24,7 @@ typedef enum rein_tools_check_kind {
     REIN_TOOLS_MESSAGE, /* a message of the agent in channel `where` holds `text` */
     REIN_TOOLS_FILE,    /* the file `where` holds `text` */
     REIN_TOOLS_ABSENT,  /* there is no file `where` */
+    REIN_TOOLS_KEY,     /* what is stored under the key `where` (domain code) holds `text` */
     REIN_TOOLS_DATABASE /* the first value that `query` gives in the SQLite file `where` holds `text` */
 } rein_tools_check_kind;
 enum { REIN_TOOLS_CHECK_KINDS = REIN_TOOLS_DATABASE + 1 };

@@ -371,7 +371,7 @@ static rein_status tools_prompt(const rein_env *env, const rein_task *task, rein
 /* ---- the class ---- */
 
 static const rein_option options[] = {
-    {"domains", REIN_OPT_STRING, offsetof(rein_tools_config, domains), "market,chat,files", 0, 0, NULL,
+    {"domains", REIN_OPT_STRING, offsetof(rein_tools_config, domains), "market,search,chat,files,code", 0, 0, NULL,
      "built-in servers, as (market,chat,files); () for none", "LIST"},
     {"mix", REIN_OPT_STRING, offsetof(rein_tools_config, mix), "0.3,0.5,0.2", 0, 0, NULL,
      "shares of easy, medium and hard tasks (2, 3, 4 calls; 5, 8, 10 turns), as (0.3,0.5,0.2)", "LIST"},
