@@ -109,8 +109,51 @@ static void test_bad_servers(void **state) {
     assert_fails(open_with(&env, "servers", in_folder("s.yaml"), tasks), REIN_ERR_USAGE, "transport=mcp");
 }
 
+/* A record answers as the tools did: same words, same rewards; what is not in it is an error of the world. */
+static void test_replay(void **state) {
+    char record[256], replay[256];
+    const char *const writing[] = {record, NULL}, *const reading[] = {replay, NULL};
+    static played p[12], q;
+    rein_episode *ep;
+    rein_observation o;
+    bool ready;
+    (void)state;
+    snprintf(record, sizeof record, "record=%s", in_folder("record"));
+    snprintf(replay, sizeof replay, "replay=%s", in_folder("record"));
+    for (int pass = 0; pass < 2; pass++) {
+        rein_env *env = world(pass ? reading : writing);
+        OK(cls->turns->open(env, pass, &ep));
+        for (int i = 0; i < 12; i++) {
+            rein_task task;
+            played *to = pass ? &q : &p[i];
+            OK(cls->task(env, 5, REIN_SPLIT_TRAIN, i, &task));
+            begin(ep, to, &task, 1);
+            act(ep, to, call("get_quote", "{}"));
+            if (i % 4 == 0) act(ep, to, "I do not know.");
+            else play_oracle(ep, to);
+            if (pass) assert_string_equal(q.said.data, p[i].said.data);
+            if (pass) assert_true(q.total == p[i].total && q.last.score.success == (i % 4 != 0));
+        }
+        if (pass) { /* an answer that nobody gave */
+            rein_task task;
+            OK(cls->task(env, 5, REIN_SPLIT_TRAIN, 0, &task));
+            begin(ep, &q, &task, 1);
+            OK(cls->turns->step(ep, "Another answer.", 15));
+            OK(cls->turns->poll(ep, -1, &o, &ready));
+            assert_true(ready && o.env_error && strstr(o.error, "the record has no") != NULL);
+        }
+        cls->turns->close(ep);
+        cls->destroy(env);
+    }
+    for (int i = 0; i < 12; i++) rein_str_deinit(&p[i].said);
+    rein_str_deinit(&q.said);
+    rein_env *env;
+    assert_fails(open_with(&env, "replay", in_folder("nothing"), NULL), REIN_ERR_USAGE, "replay");
+    assert_fails(open_with(&env, "replay", in_folder("record"), record), REIN_ERR_USAGE, "at the same time");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_tasks), cmocka_unit_test(test_bad_tasks),
-                                       cmocka_unit_test(test_bad_servers)};
+                                       cmocka_unit_test(test_bad_servers), cmocka_unit_test(test_replay)};
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -99,7 +99,7 @@ static rein_status keep(rein_tools *w, const char **text) {
 static rein_status check_sandbox(const rein_tools_config *c) {
     rein_str why = {0};
     rein_status status = REIN_OK;
-    if (c->transport == REIN_TOOLS_MCP && c->sandbox == REIN_TOOLS_BWRAP && !rein_sandbox_available(&why))
+    if (c->transport == REIN_TOOLS_MCP && !c->replay && c->sandbox == REIN_TOOLS_BWRAP && !rein_sandbox_available(&why))
         status = rein_fail(REIN_ERR_USAGE, "environment tools: no sandbox for its servers: %s; install bubblewrap, or say "
                                            "sandbox=none to run them without", why.data ? why.data : "out of memory");
     rein_str_deinit(&why);
@@ -107,6 +107,12 @@ static rein_status check_sandbox(const rein_tools_config *c) {
 }
 
 /* ---- users' servers and tasks ---- */
+
+static rein_status open_replay(rein_tools *w) {
+    rein_status status = rein_tool_replay_open(&w->replay, w->config.replay);
+    if (status == REIN_OK) return REIN_OK;
+    return rein_error_prefix(REIN_ERR_USAGE, "environment tools: replay");
+}
 
 static bool has_tool(const rein_tools *w, const char *name) {
     for (int64_t i = 0; i < w->n_tool; i++)
@@ -181,6 +187,9 @@ static rein_status set_up(rein_tools *w) {
     REIN_TRY(read_heldout_tools(w));
     REIN_TRY(keep(w, &c->folder));
     REIN_TRY(keep(w, &c->server_command));
+    REIN_TRY(keep(w, &c->record));
+    if (c->record && c->replay) return rein_fail(REIN_ERR_USAGE, "environment tools: record and replay at the same time");
+    if (c->replay) REIN_TRY(open_replay(w));
     REIN_TRY(check_sandbox(c));
     return c->tasks ? set_up_own(w) : rein_tools_pool_check(&w->pool);
 }
@@ -189,6 +198,7 @@ static void tools_destroy(rein_env *env) {
     rein_tools *w = (rein_tools *)env;
     if (!w) return;
     for (size_t i = 0; i < REIN_COUNT(w->own); i++) rein_tools_file_deinit(&w->own[i]);
+    rein_tool_replay_close(&w->replay);
     rein_arena_deinit(&w->arena);
     rein_free(w);
 }
@@ -419,6 +429,10 @@ static const rein_option options[] = {
      "tasks of your own to evaluate on", "FILE"},
     {"shuffle_tasks", REIN_OPT_BOOL, offsetof(rein_tools_config, shuffle_tasks), "true", 0, 0, NULL,
      "tasks of your own in another order in each epoch", NULL},
+    {"record", REIN_OPT_STRING, offsetof(rein_tools_config, record), NULL, 0, 0, NULL,
+     "write all calls and their answers to files in this folder", "DIR"},
+    {"replay", REIN_OPT_STRING, offsetof(rein_tools_config, replay), NULL, 0, 0, NULL,
+     "answer calls from a record, without servers", "DIR"},
     {"folder", REIN_OPT_STRING, offsetof(rein_tools_config, folder), "/tmp", 0, 0, NULL,
      "where the slots' temporary folders are made", "DIR"},
 };

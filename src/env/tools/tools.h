@@ -12,6 +12,7 @@
 #define REIN_ENV_TOOLS_TOOLS_H
 
 #include "env/tools/link.h"
+#include "env/tools/record.h"
 #include "env/tools/reward.h"
 #include "text/toolcall.h"
 
@@ -33,7 +34,7 @@ typedef struct rein_tools_config {
     const char *folder;
     int transport; /* REIN_TOOLS_DIRECT or REIN_TOOLS_MCP */
     int sandbox;   /* REIN_TOOLS_BWRAP or REIN_TOOLS_NO_SANDBOX */
-    const char *server_command, *servers, *tasks, *eval_tasks;
+    const char *server_command, *servers, *tasks, *eval_tasks, *record, *replay;
     bool shuffle_tasks;
     int64_t server_memory; /* MiB */
     double server_timeout; /* s */
@@ -41,7 +42,7 @@ typedef struct rein_tools_config {
 
 typedef struct rein_tools {
     rein_env env;
-    rein_tools_config config; /* of its strings, folder and server_command live on */
+    rein_tools_config config; /* of its strings, folder, server_command and record live on */
     rein_arena arena;
     rein_tools_pool pool;
     rein_tool_server server[REIN_TOOL_SERVERS];
@@ -50,6 +51,7 @@ typedef struct rein_tools {
     /* Tools of the user's servers, as they list them; JSON in `arena`. */
     const char **tool_name, **tool_text; /* (n_tool) */
     int64_t n_tool;
+    rein_tool_replay replay; /* its tools are NULL if there is none */
 } rein_tools;
 
 extern const rein_env_class rein_tools_class;
