@@ -5,11 +5,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/base.h"
 #include "base/json.h"
 #include "env/tools/domain.h"
+#include "env/tools/expression.h"
+#include "env/tools/folder.h"
 #include "env/tools/tools.h"
+#include "folder.h"
 #include "tools_player.h"
 
 /* ---- tasks ---- */
@@ -25,14 +30,31 @@ static void test_audit(void **state) {
     rein_episode *ep;
     played p = {0};
     int level[REIN_TOOLS_LEVELS] = {0};
+    bool seen[64] = {false};
+    rein_str last_call = {0}; /* of the expert in the task before */
     (void)state;
     OK(cls->turns->open(env, 0, &ep));
     for (int i = 0; i < MANY; i++) {
         rein_task task;
         OK(cls->task(env, 7, i % 2 ? REIN_SPLIT_EVAL : REIN_SPLIT_TRAIN, i, &task));
         level[(int)task.number[1]]++;
+        seen[(int)task.number[0]] = true;
+        if (i > 0) {
+            begin(ep, &p, &task, 1);
+            play_constant(ep, &p, last_call.data);
+            if (p.last.score.success) fail_msg("task %d is solved by: %s", i, last_call.data);
+        }
         begin(ep, &p, &task, 1);
-        play_oracle(ep, &p);
+        while (!ended(&p)) {
+            rein_str action = {0};
+            OK(cls->turns->oracle(ep, &action));
+            act(ep, &p, action.data);
+            if (!ended(&p)) {
+                rein_str_clear(&last_call);
+                rein_str_append(&last_call, action.data, action.len);
+            }
+            rein_str_deinit(&action);
+        }
         if (!p.last.score.success || !p.last.score.format_ok || p.total != 1.1)
             fail_msg("task %d: the oracle got %g: %s", i, p.total, p.said.data);
         assert_true(p.turns >= 3 + (int)task.number[1] && p.turns <= rein_tools_turns[(int)task.number[1]]);
@@ -43,6 +65,8 @@ static void test_audit(void **state) {
         }
     }
     for (int i = 0; i < REIN_TOOLS_LEVELS; i++) assert_true(level[i] > MANY / 8);
+    for (int i = 0; i < rein_tools_category_count(); i++) assert_true(seen[i]);
+    rein_str_deinit(&last_call);
     rein_str_deinit(&p.said);
     cls->turns->close(ep);
     cls->destroy(env);
@@ -383,6 +407,122 @@ static void test_holds(void **state) {
     assert_false(rein_tools_holds("", 0, "A"));
 }
 
+/* ---- domains ---- */
+
+static void test_expressions(void **state) {
+    static const struct {
+        const char *text;
+        double value;
+    } good[] = {{"1 + 2 * 3", 7},     {"(1 + 2) * 3", 9}, {"2 ^ 3 ^ 2", 512},    {"-2 ^ 2", -4},      {"2 ** 3", 8},
+                {"10 - 3 - 2", 5},    {"7 % 4", 3},       {"round(2.345, 2)", 2.35}, {"round(2.5)", 3}, {"max(1, min(5, 3))", 3},
+                {"sqrt(2 + 2) / -4", -0.5}, {"--3", 3},  {"abs(-1.5e2)", 150},  {"+4", 4},           {"2 * -3", -6}};
+    static const char *const bad[] = {"",        "1 +",     "1 2",        "(1",       "1)",          "1 / 0",  "sqrt(-1)", "min(1)",
+                                      "abs(1,2)", "x + 1",  "1 + , 2",    "1, 2",     "__import__('os')", "0x10", "1e999", "abs 1", "()"};
+    const char *why;
+    char deep[300];
+    (void)state;
+    for (size_t i = 0; i < REIN_COUNT(good); i++) {
+        double x = rein_expression_value(good[i].text, &why);
+        if (why || fabs(x - good[i].value) > 1e-12) fail_msg("%s is %g (%s)", good[i].text, x, why ? why : "");
+    }
+    for (size_t i = 0; i < REIN_COUNT(bad); i++) {
+        rein_expression_value(bad[i], &why);
+        if (!why) fail_msg("'%s' has a value", bad[i]);
+    }
+    memset(deep, '(', sizeof deep - 1);
+    deep[sizeof deep - 1] = '\0';
+    rein_expression_value(deep, &why);
+    assert_string_equal(why, "too many brackets");
+    for (size_t i = 0; i + 2 < sizeof deep; i += 2) memcpy(deep + i, "1-", 2);
+    rein_expression_value(deep, &why);
+    assert_non_null(why); /* ends with an operator, and does not crash */
+}
+
+/* A tool's answer in a world of its own folder. */
+static const char *ask(const rein_tool_place *at, const char *name, const char *args, bool *is_error) {
+    static char text[4][2048];
+    static int next;
+    rein_str out = {0};
+    rein_tool_reply reply = {.text = &out};
+    struct json_object *object = json_tokener_parse(args);
+    assert_non_null(object);
+    OK(rein_tool_find(name, NULL)->call(at, object, &reply));
+    *is_error = reply.is_error;
+    next = (next + 1) % 4;
+    snprintf(text[next], sizeof text[next], "%s", out.data ? out.data : "");
+    json_object_put(object);
+    rein_str_deinit(&out);
+    return text[next];
+}
+
+static void test_domains(void **state) {
+    rein_tool_place at = {.seed = 3};
+    bool bad;
+    (void)state;
+    OK(rein_folder_open(&at.dir, folder));
+    /* files: nothing outside of the folder */
+    assert_string_equal(ask(&at, "write_file", "{\"path\":\"a/b.txt\",\"content\":\"hello\"}", &bad), "wrote 5 bytes to a/b.txt");
+    assert_string_equal(ask(&at, "read_text_file", "{\"path\":\"/work/a/./b.txt\"}", &bad), "hello");
+    assert_string_equal(ask(&at, "list_directory", "{\"path\":\".\"}", &bad), "[DIR] a");
+    static const char *const outside[] = {"../x", "a/../../x", "/etc/passwd", "link", "link/passwd", "a/b.txt/c", "fifo", "a"};
+    assert_int_equal(symlink("/etc/passwd", in_folder("link")), 0);
+    assert_int_equal(mkfifo(in_folder("fifo"), 0600), 0);
+    for (size_t i = 0; i < REIN_COUNT(outside); i++) {
+        char args[128];
+        snprintf(args, sizeof args, "{\"path\":\"%s\",\"content\":\"x\"}", outside[i]);
+        const char *said = ask(&at, "read_text_file", args, &bad);
+        if (!bad) fail_msg("read %s: %s", outside[i], said);
+        said = ask(&at, "write_file", args, &bad);
+        if (!bad) fail_msg("wrote %s: %s", outside[i], said);
+    }
+    ask(&at, "move_file", "{\"source\":\"a/b.txt\",\"destination\":\"../b.txt\"}", &bad);
+    assert_true(bad);
+    ask(&at, "move_file", "{\"source\":\"a/b.txt\",\"destination\":\"fifo\"}", &bad);
+    assert_true(bad);
+    assert_string_equal(ask(&at, "move_file", "{\"source\":\"a/b.txt\",\"destination\":\"c/d.txt\"}", &bad),
+                        "moved a/b.txt to c/d.txt");
+    /* chat */
+    ask(&at, "send_slack_message", "{\"channel\":\"nowhere\",\"message\":\"x\"}", &bad);
+    assert_true(bad);
+    for (int i = 0; i < 7; i++) {
+        char args[128];
+        snprintf(args, sizeof args, "{\"channel\":\"#random\",\"message\":\"m%d\"}", i);
+        ask(&at, "send_slack_message", args, &bad);
+        assert_false(bad);
+    }
+    assert_string_equal(ask(&at, "get_slack_channel_history", "{\"channel_id\":\"random\",\"limit\":2}", &bad),
+                        "agent: m5\nagent: m6");
+    ask(&at, "get_slack_channel_history", "{\"channel_id\":\"random\",\"limit\":2.5}", &bad);
+    assert_true(bad);
+    /* market and search: the same figures, another world another figure */
+    char quote[64];
+    snprintf(quote, sizeof quote, "%s", ask(&at, "get_quote", "{\"symbol\":\"ALVR\"}", &bad));
+    assert_string_equal(quote, ask(&at, "get_quote", "{\"symbol\":\"alvr\"}", &bad));
+    assert_non_null(strstr(ask(&at, "search_ticker", "{\"query\":\"rail\"}", &bad), "FNWK: Fenwick Rail"));
+    assert_non_null(strstr(ask(&at, "tavily_qna_search", "{\"query\":\"When was Fenwick Rail founded?\"}", &bad),
+                           "Fenwick Rail (FNWK) was founded in "));
+    ask(&at, "tavily_search", "{\"query\":\"zzz qqq\"}", &bad);
+    assert_true(bad);
+    const char *gainers = ask(&at, "get_market_gainers", "{}", &bad);
+    double first, second, third;
+    assert_int_equal(sscanf(gainers, "%*4s %lf%%\n%*4s %lf%%\n%*4s %lf%%", &first, &second, &third), 3);
+    assert_true(first >= second && second >= third && third > 0);
+    assert_non_null(strstr(ask(&at, "get_aggs", "{\"ticker\":\"ALVR\",\"days\":3}", &bad), "ALVR closes, latest first: "));
+    assert_false(bad);
+    assert_non_null(strchr(ask(&at, "get_stock_news", "{\"symbol\":\"ALVR\"}", &bad), '\n'));
+    assert_non_null(strchr(ask(&at, "get_market_losers", "{}", &bad), '-'));
+    /* code */
+    assert_string_equal(ask(&at, "calculate", "{\"expression\":\"213.88 - 199.99\"}", &bad), "13.89");
+    ask(&at, "get_execution_context", "{\"context_key\":\"k\"}", &bad);
+    assert_true(bad);
+    ask(&at, "store_execution_result", "{\"context_key\":\"k\",\"data\":\"1\"}", &bad);
+    ask(&at, "store_execution_result", "{\"context_key\":\"k\",\"data\":\"two\"}", &bad);
+    assert_string_equal(ask(&at, "get_execution_context", "{\"context_key\":\"k\"}", &bad), "two");
+    at.seed = 4;
+    assert_string_not_equal(quote, ask(&at, "get_quote", "{\"symbol\":\"ALVR\"}", &bad));
+    close(at.dir);
+}
+
 /* ---- prompts, grammar, record ---- */
 
 static void test_texts(void **state) {
@@ -455,7 +595,7 @@ int main(void) {
         cmocka_unit_test(test_held_out),  cmocka_unit_test(test_turns),      cmocka_unit_test(test_aliases),
         cmocka_unit_test(test_injected),  cmocka_unit_test(test_same_in_all_slots),
         cmocka_unit_test(test_idle_turns), cmocka_unit_test(test_v1),        cmocka_unit_test(test_holds),
-        cmocka_unit_test(test_texts),     cmocka_unit_test(test_long_results),
+        cmocka_unit_test(test_texts),     cmocka_unit_test(test_expressions), cmocka_unit_test(test_domains),     cmocka_unit_test(test_long_results),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

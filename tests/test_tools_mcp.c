@@ -100,7 +100,7 @@ static void kill_servers(void) {
 
 /* A server that dies and does not come back is no evidence about the model; when it is back, so is the world. */
 static void test_dying(void **state) {
-    char script[64], dead[64], option[96], text[8192], self[4096];
+    char script[64], dead[64], option[96], text[8192], self[1024];
     const char *const settings[] = {"transport=mcp", "sandbox=none", option, NULL};
     rein_episode *ep;
     rein_observation o;
@@ -137,9 +137,62 @@ static void test_dying(void **state) {
     cls->destroy(env);
 }
 
+/* A user's servers and tasks: one of ours under another name. */
+static void play_own(const char *sandbox, const char *respawn) {
+    char text[8192], self[1024], servers[128], tasks[128];
+    const char *const settings[] = {"transport=mcp", sandbox, "domains=", servers, tasks, "shuffle_tasks=false", NULL};
+    rein_episode *ep;
+    rein_task task;
+    played p = {0};
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    assert_true(n > 0);
+    self[n] = '\0';
+    snprintf(text, sizeof text,
+             "notes:\n  command: %s\n  args: [mcp, serve, files, --folder, \"{folder}\"]\n  show: [%s]\n  respawn: %s\n",
+             self, self, respawn);
+    write_bytes(in_folder("servers.yaml"), text, strlen(text));
+    static const char rows[] =
+        "{\"prompt\": \"Copy a.txt to b.txt\", \"tools\": [\"read_text_file\", \"write_file\"], \"setup\": "
+        "[{\"file\": \"notes/a.txt\", \"text\": \"apple\"}], \"checks\": [{\"file\": \"notes/b.txt\", \"holds\": "
+        "\"apple\"}], \"steps\": [{\"tool\": \"read_text_file\", \"arguments\": {\"path\": \"a.txt\"}}, {\"tool\": "
+        "\"write_file\", \"arguments\": {\"path\": \"b.txt\", \"content\": \"apple\"}}], \"answer\": \"Done.\", "
+        "\"difficulty\": \"easy\"}\n"
+        "{\"prompt\": \"What is in the folder?\", \"tools\": [\"list_directory\"], \"setup\": [{\"file\": "
+        "\"notes/pear.txt\", \"text\": \"\"}], \"checks\": [{\"answer\": true, \"holds\": \"pear.txt\"}], \"steps\": "
+        "[{\"tool\": \"list_directory\", \"arguments\": {\"path\": \".\"}}], \"answer\": \"It has pear.txt.\"}\n";
+    write_bytes(in_folder("tasks.jsonl"), rows, sizeof rows - 1);
+    snprintf(servers, sizeof servers, "servers=%s", in_folder("servers.yaml"));
+    snprintf(tasks, sizeof tasks, "tasks=%s", in_folder("tasks.jsonl"));
+    rein_env *env = world(settings);
+    rein_str prompt = {0};
+    OK(cls->turns->open(env, 0, &ep));
+    for (int i = 0; i < 4; i++) {
+        OK(cls->task(env, 1, REIN_SPLIT_TRAIN, i, &task));
+        begin(ep, &p, &task, 1);
+        play_oracle(ep, &p);
+        if (!p.last.score.success) fail_msg("%s", p.said.data);
+        if (i % 2) assert_non_null(strstr(p.said.data, ">[FILE] pear.txt\n[turn 2 of 8]|")); /* nothing of the task before */
+    }
+    OK(cls->prompt(env, &task, &prompt));
+    assert_non_null(strstr(prompt.data, "list_directory(path: string)"));
+    assert_int_equal(cls->task(env, 1, REIN_SPLIT_EVAL, 0, &task), REIN_ERR_ARG);
+    rein_str_deinit(&prompt);
+    rein_str_deinit(&p.said);
+    cls->turns->close(ep);
+    cls->destroy(env);
+}
+
+static void test_own_servers(void **state) {
+    (void)state;
+    play_own("sandbox=none", "false");
+    play_own("sandbox=none", "true");
+    if (sandboxed) play_own("sandbox=bwrap", "false");
+}
+
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_same_words), cmocka_unit_test(test_sandboxed),
-                                       cmocka_unit_test(test_broken), cmocka_unit_test(test_dying)};
+                                       cmocka_unit_test(test_broken), cmocka_unit_test(test_dying),
+                                       cmocka_unit_test(test_own_servers)};
     rein_str why = {0};
     if (argc == 6 && strcmp(argv[1], "mcp") == 0) return serve(argv);
     sandboxed = rein_sandbox_available(&why);

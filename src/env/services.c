@@ -84,11 +84,19 @@ static rein_status open_chat(rein_mcp_service *out, uint64_t seed, const char *f
 static rein_status open_files(rein_mcp_service *out, uint64_t seed, const char *folder) {
     return open_domain(out, &rein_domain_files, seed, folder);
 }
+static rein_status open_search(rein_mcp_service *out, uint64_t seed, const char *folder) {
+    return open_domain(out, &rein_domain_search, seed, folder);
+}
+static rein_status open_code(rein_mcp_service *out, uint64_t seed, const char *folder) {
+    return open_domain(out, &rein_domain_code, seed, folder);
+}
 
 const rein_service *const *rein_services(void) {
     static const rein_service market = {"market", "quotes and facts of generated companies", open_market, service_close};
     static const rein_service chat = {"chat", "channels, kept in messages.jsonl", open_chat, service_close};
     static const rein_service files = {"files", "a folder of files", open_files, service_close};
-    static const rein_service *const services[] = {&market, &chat, &files, NULL};
+    static const rein_service search = {"search", "documents about the companies", open_search, service_close};
+    static const rein_service code = {"code", "arithmetic, and values in store.jsonl", open_code, service_close};
+    static const rein_service *const services[] = {&market, &search, &chat, &files, &code, NULL};
     return services;
 }

@@ -1,10 +1,13 @@
 /* The beginning of a task's world, and the checks of its end; see task.h. */
 #include <ctype.h>
 #include <fcntl.h>
+#include <sqlite3.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "env/tools/chat.h"
+#include "env/tools/code.h"
 #include "env/tools/folder.h"
 #include "env/tools/task.h"
 
@@ -29,9 +32,39 @@ static rein_status put_file(const rein_tools_setup *s, int root) {
     return why ? rein_fail(REIN_ERR_IO, "cannot set up the file '%s': %s", s->where, why) : REIN_OK;
 }
 
-rein_status rein_tools_set_up(const rein_tools_task *task, int root) {
-    for (int i = 0; i < task->n_setup; i++)
-        REIN_TRY(task->setup[i].is_message ? put_message(&task->setup[i], root) : put_file(&task->setup[i], root));
+/* The path of a SQLite file of a slot that is a regular file: what a model made of it is not followed. */
+static rein_status database_path(char path[4096], const rein_tools_slot *slot, const char *where, bool make) {
+    const char *why;
+    if (make)
+        REIN_TRY(rein_folder_write(slot->root, where, "", 0, REIN_FOLDER_REPLACE, &why));
+    else
+        REIN_TRY(rein_folder_check(slot->root, where, &why));
+    snprintf(path, 4096, "%s/%s", slot->folder, where);
+    if (why) path[0] = '\0';
+    return REIN_OK;
+}
+
+static rein_status put_database(const rein_tools_setup *s, const rein_tools_slot *slot) {
+    char path[4096], *message = NULL;
+    sqlite3 *db = NULL;
+    REIN_TRY(database_path(path, slot, s->where, true));
+    rein_status status = REIN_OK;
+    if (!path[0] || sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK ||
+        sqlite3_exec(db, s->text, NULL, NULL, &message) != SQLITE_OK)
+        status = rein_fail(REIN_ERR_FORMAT, "cannot set up the database '%s': %s", s->where,
+                           message ? message : "no such file");
+    sqlite3_free(message);
+    sqlite3_close(db);
+    return status;
+}
+
+rein_status rein_tools_set_up(const rein_tools_task *task, const rein_tools_slot *slot) {
+    for (int i = 0; i < task->n_setup; i++) {
+        const rein_tools_setup *s = &task->setup[i];
+        if (s->kind == REIN_TOOLS_PUT_FILE) REIN_TRY(put_file(s, slot->root));
+        if (s->kind == REIN_TOOLS_PUT_MESSAGE) REIN_TRY(put_message(s, slot->root));
+        if (s->kind == REIN_TOOLS_PUT_DATABASE) REIN_TRY(put_database(s, slot));
+    }
     return REIN_OK;
 }
 
@@ -112,15 +145,46 @@ static rein_status judge_file(bool *met, const rein_tools_check *check, int root
     return status;
 }
 
-rein_status rein_tools_judge(bool *met, bool *clean, const rein_tools_task *task, int root, const char *answer,
-                             size_t len) {
+static rein_status judge_key(bool *met, const rein_tools_check *check, int root) {
+    rein_str value = {0};
+    bool found = false;
+    int dir = openat(root, "code", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (dir < 0) return REIN_OK; /* a task without that server */
+    rein_status status = rein_code_stored(&value, &found, dir, check->where);
+    *met = found && fits(check, value.data ? value.data : "", value.len);
+    rein_str_deinit(&value);
+    close(dir);
+    return status;
+}
+
+/* A file that is no database, or a query that fails, does not hold. */
+static rein_status judge_database(bool *met, const rein_tools_check *check, const rein_tools_slot *slot) {
+    char path[4096];
+    sqlite3 *db = NULL;
+    sqlite3_stmt *query = NULL;
+    *met = false;
+    REIN_TRY(database_path(path, slot, check->where, false));
+    if (path[0] && sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK &&
+        sqlite3_prepare_v2(db, check->query, -1, &query, NULL) == SQLITE_OK && sqlite3_step(query) == SQLITE_ROW) {
+        const char *text = (const char *)sqlite3_column_text(query, 0);
+        *met = text && fits(check, text, strlen(text));
+    }
+    sqlite3_finalize(query);
+    sqlite3_close(db);
+    return REIN_OK;
+}
+
+rein_status rein_tools_judge(bool *met, bool *clean, const rein_tools_task *task, const rein_tools_slot *slot,
+                             const char *answer, size_t len) {
     *clean = true;
     for (int i = 0; i < task->n_check; i++) {
         const rein_tools_check *check = &task->check[i];
         met[i] = false;
         if (check->kind == REIN_TOOLS_ANSWER) met[i] = fits(check, answer, len);
         if (check->kind == REIN_TOOLS_FILE || check->kind == REIN_TOOLS_ABSENT)
-            REIN_TRY(judge_file(&met[i], check, root));
+            REIN_TRY(judge_file(&met[i], check, slot->root));
+        if (check->kind == REIN_TOOLS_KEY) REIN_TRY(judge_key(&met[i], check, slot->root));
+        if (check->kind == REIN_TOOLS_DATABASE) REIN_TRY(judge_database(&met[i], check, slot));
     }
-    return judge_messages(&(judge){task, met, clean}, root);
+    return judge_messages(&(judge){task, met, clean}, slot->root);
 }

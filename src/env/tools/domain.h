@@ -44,7 +44,8 @@ typedef struct rein_tool_domain {
 /** The seed as a decimal number, in the folder of a domain that is_seeded. */
 #define REIN_TOOL_SEED_FILE "seed"
 
-extern const rein_tool_domain rein_domain_market, rein_domain_chat, rein_domain_files;
+extern const rein_tool_domain rein_domain_market, rein_domain_search, rein_domain_chat, rein_domain_files,
+    rein_domain_code;
 
 /** All of this build, NULL-ended. Names of tools are unique over all domains. */
 const rein_tool_domain *const *rein_tool_domains(void);

@@ -22,6 +22,8 @@ typedef struct episode {
     char *folder; /* the slot's */
     int root;     /* its descriptor */
     rein_tool_link *link;
+    rein_appender record; /* its fd is -1 if there is none */
+    rein_arena names;     /* of the slot: the record's path */
 
     rein_tools_task task;
     uint64_t seed;
@@ -32,6 +34,7 @@ typedef struct episode {
     int64_t n_done, cap_done;
     bool step_done[REIN_TOOLS_MOST]; /* of the expert's */
     rein_tools_ledger ledger;
+    uint64_t history; /* of its calls */
     bool over;
 
     /* The turn in progress: */
@@ -40,7 +43,8 @@ typedef struct episode {
     bool waiting; /* for the link */
     rein_tools_turn turn;
     int injected;
-    rein_str text; /* of the observation */
+    rein_str plain; /* a result as the model may see it */
+    rein_str text;  /* of the observation */
     char error[128];
     rein_observation result;
 } episode;
@@ -68,6 +72,9 @@ static void tools_close(rein_episode *ep) {
     if (!e) return;
     forget(e);
     rein_tool_link_close(e->link);
+    if (e->record.fd >= 0) rein_appender_close(&e->record);
+    rein_arena_deinit(&e->names);
+    rein_str_deinit(&e->plain);
     if (e->root >= 0) close(e->root);
     if (e->folder && e->folder[0] && rein_remove_tree(e->folder) != REIN_OK)
         rein_log(REIN_LOG_WARN, "%s: %s", e->folder, rein_error_message());
@@ -92,12 +99,14 @@ static rein_status make_folder(episode *e) {
     return rein_folder_open(&e->root, e->folder);
 }
 
-static rein_status open_slot(episode *e) {
+static rein_status open_link(episode *e) {
     const rein_tools_config *c = &e->world->config;
     const unsigned domains = e->world->pool.domains;
-    REIN_TRY(make_folder(e));
+    if (e->world->replay.tools) return rein_tool_link_replay(&e->link, &e->world->replay);
     if (c->transport == REIN_TOOLS_DIRECT) return rein_tool_link_direct(&e->link, domains, e->root);
     const rein_tool_mcp_options options = {.domains = domains,
+                                           .server = e->world->server,
+                                           .n_server = e->world->n_server,
                                            .folder = e->folder,
                                            .server_command = c->server_command,
                                            .sandboxed = c->sandbox == REIN_TOOLS_BWRAP,
@@ -107,17 +116,50 @@ static rein_status open_slot(episode *e) {
     return rein_tool_link_mcp(&e->link, &options, e->root);
 }
 
+static rein_status open_slot(episode *e) {
+    const char *record = e->world->config.record;
+    REIN_TRY(make_folder(e));
+    REIN_TRY(open_link(e));
+    return record ? rein_tool_record_open(&e->record, &e->names, record, e->base.slot, e->link->tools) : REIN_OK;
+}
+
 static rein_status tools_open(const rein_env *env, int slot, rein_episode **out) {
     episode *e;
     REIN_TRY(rein_alloc(&e, 1, sizeof *e));
     e->base = (rein_episode){env, slot};
     e->world = (const rein_tools *)env;
-    e->root = -1;
+    e->root = e->record.fd = -1;
     rein_status status = open_slot(e);
     if (status == REIN_OK)
         *out = &e->base;
     else
         tools_close(&e->base);
+    return status;
+}
+
+static rein_status note_tools(rein_tools *w, struct json_object *tools) {
+    const size_t n = json_object_array_length(tools);
+    REIN_TRY(rein_arena_alloc(&w->arena, &w->tool_name, n * sizeof *w->tool_name));
+    REIN_TRY(rein_arena_alloc(&w->arena, &w->tool_text, n * sizeof *w->tool_text));
+    for (size_t i = 0; i < n; i++) {
+        struct json_object *tool = json_object_array_get_idx(tools, i);
+        const char *name, *text = json_object_to_json_string_ext(tool, JSON_C_TO_STRING_PLAIN);
+        char *copy;
+        REIN_TRY(rein_tool_name(&name, tool));
+        REIN_TRY(rein_arena_strdup(&w->arena, &copy, name, strlen(name)));
+        w->tool_name[i] = copy;
+        REIN_TRY(rein_arena_strdup(&w->arena, &copy, text, strlen(text)));
+        w->tool_text[i] = copy;
+    }
+    w->n_tool = (int64_t)n;
+    return REIN_OK;
+}
+
+rein_status rein_tools_probe(rein_tools *world) {
+    rein_episode *ep;
+    REIN_TRY(tools_open(&world->env, 0, &ep));
+    rein_status status = note_tools(world, self(ep)->link->tools);
+    tools_close(ep);
     return status;
 }
 
@@ -169,10 +211,13 @@ static void end_broken(episode *e) {
 
 static rein_status begin(episode *e, const rein_task *task) {
     REIN_TRY(rein_tools_task_make(&e->task, e->world, task));
-    REIN_TRY(wipe(e));
-    REIN_TRY(rein_tools_set_up(&e->task, e->root));
+    if (!e->world->replay.tools) { /* a replay has no world */
+        REIN_TRY(wipe(e));
+        REIN_TRY(rein_tools_set_up(&e->task, &(rein_tools_slot){e->folder, e->root}));
+    }
     REIN_TRY(e->link->cls->reset(e->link, e->task.world));
     REIN_TRY(choose_tools(e));
+    e->history = task->key;
     e->ledger.needed = e->task.needed;
     e->ledger.n_expected = count_expected(&e->task);
     return REIN_OK;
@@ -209,18 +254,24 @@ static size_t cut(const char *text, size_t len, size_t most) {
     return most;
 }
 
-/* A result as text: valid UTF-8 without control characters but newline and tab, at most max_observation bytes of it. */
-static void put_result(episode *e, const char *text, size_t len) {
-    const size_t shown = cut(text, len, (size_t)e->world->config.max_observation);
-    for (size_t i = 0; i < shown;) {
-        const size_t n = rein_utf8_length(text + i, shown - i);
+/* A result as a model may see it: valid UTF-8 without control characters but newline and tab. */
+static void make_plain(rein_str *out, const char *text, size_t len) {
+    rein_str_clear(out);
+    for (size_t i = 0; i < len;) {
+        const size_t n = rein_utf8_length(text + i, len - i);
         const unsigned char c = (unsigned char)text[i];
         if (n == 0)
-            rein_str_puts(&e->text, "\xEF\xBF\xBD");
+            rein_str_puts(out, "\xEF\xBF\xBD");
         else if (n > 1 || (c >= 0x20 && c != 0x7F) || c == '\n' || c == '\t')
-            rein_str_append(&e->text, text + i, n);
+            rein_str_append(out, text + i, n);
         i += n ? n : 1;
     }
+}
+
+/* At most max_observation bytes of a result. */
+static void put_result(episode *e, const char *text, size_t len) {
+    const size_t shown = cut(text, len, (size_t)e->world->config.max_observation);
+    rein_str_append(&e->text, text, shown);
     if (shown < len) rein_str_printf(&e->text, "... (%zu more bytes)", len - shown);
     rein_str_putc(&e->text, '\n');
 }
@@ -293,7 +344,7 @@ static rein_status mark_steps(episode *e, const rein_toolcall *call, bool *first
 }
 
 static rein_status tell_success(episode *e, const rein_toolcall *call) {
-    const rein_str *text = &e->link->text;
+    const rein_str *text = &e->plain;
     bool fresh = false, first = false;
     put_result(e, text->data ? text->data : "", text->len);
     log_call(e, call, "ok", text->data ? text->data : "", text->len);
@@ -365,15 +416,27 @@ static rein_status start_call(episode *e) {
         return REIN_OK;
     }
     e->turn.calls++;
+    e->history = e->link->history = rein_tool_history(e->history, call->name, text_of(call->arguments));
     REIN_TRY(e->link->cls->start(e->link, call->name, call->arguments));
     e->waiting = true;
     return REIN_OK;
 }
 
+static rein_status record_answer(episode *e, const rein_toolcall *call) {
+    const rein_tool_recorded row = {.history = e->history,
+                                    .text = e->plain.data ? e->plain.data : "",
+                                    .len = e->plain.len,
+                                    .is_error = e->link->is_error};
+    return rein_tool_record_answer(&e->record, &row, call->name, text_of(call->arguments));
+}
+
 static rein_status end_call(episode *e) {
     const rein_toolcall *call = &e->calls.data[e->at];
-    const rein_str *text = &e->link->text;
+    const rein_str *text = &e->plain;
     e->waiting = false;
+    make_plain(&e->plain, e->link->text.data ? e->link->text.data : "", e->link->text.len);
+    REIN_TRY(rein_str_check(&e->plain));
+    if (e->record.fd >= 0) REIN_TRY(record_answer(e, call));
     if (!e->link->is_error) return tell_success(e, call);
     tell_error(e, call, "error", text->data ? text->data : "", text->len);
     e->turn.failed++;
@@ -405,11 +468,32 @@ static const char *answer_of(const char *text, size_t len) {
     return text;
 }
 
+/* Which checks hold now; in a replay there is no end state to look at, but what was seen of it. */
+static rein_status judge(episode *e, bool *met, const char *answer, size_t len) {
+    const rein_tools_slot slot = {e->folder, e->root};
+    char *text;
+    REIN_TRY(rein_arena_strdup(&e->arena, &text, answer, len));
+    const uint64_t history = rein_tool_history(e->history, "answer", text);
+    if (e->world->replay.tools) {
+        const rein_tool_recorded *seen = rein_tool_replay_judgement(&e->world->replay, history);
+        for (int i = 0; i < e->task.n_check; i++) met[i] = seen && seen->met >> i & 1;
+        e->turn.clean = seen && seen->clean;
+        if (!seen) rein_str_puts(&e->link->broken, "the record has no end of an episode with these calls and this answer");
+        return rein_str_check(&e->link->broken);
+    }
+    REIN_TRY(rein_tools_judge(met, &e->turn.clean, &e->task, &slot, answer, len));
+    if (e->record.fd < 0) return REIN_OK;
+    rein_tool_recorded row = {.history = history, .clean = e->turn.clean};
+    for (int i = 0; i < e->task.n_check; i++) row.met |= (uint32_t)met[i] << i;
+    return rein_tool_record_judgement(&e->record, &row);
+}
+
 static rein_status score_turn(episode *e) {
     rein_tools_turn *t = &e->turn;
     bool met[REIN_TOOLS_MOST];
     const char *answer = t->ended ? answer_of(t->text, t->len) : "";
-    REIN_TRY(rein_tools_judge(met, &t->clean, &e->task, e->root, answer, t->ended ? (size_t)(t->text + t->len - answer) : 0));
+    const size_t len = t->ended ? (size_t)(t->text + t->len - answer) : 0;
+    REIN_TRY(judge(e, met, answer, len));
     t->state = t->answer = true;
     for (int i = 0; i < e->task.n_check; i++)
         *(e->task.check[i].kind == REIN_TOOLS_ANSWER ? &t->answer : &t->state) &= met[i];
@@ -427,6 +511,10 @@ static rein_status end_turn(episode *e) {
     if (!e->over) rein_str_printf(&e->text, "[turn %d of %lld]", turn + 1, (long long)e->task.max_turns);
     if (e->turn.repetitive && !e->error[0]) strcpy(e->error, "the text goes round in circles");
     REIN_TRY(score_turn(e));
+    if (e->link->broken.len > 0) {
+        end_broken(e);
+        return REIN_OK;
+    }
     REIN_TRY(rein_str_check(&e->text));
     REIN_TRY(rein_str_check(&e->log));
     e->result.text = e->text.data ? e->text.data : "";

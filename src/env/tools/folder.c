@@ -160,6 +160,13 @@ rein_status rein_folder_write(int dir, const char *path, const char *bytes, size
     return status;
 }
 
+rein_status rein_folder_check(int dir, const char *path, const char **why) {
+    int fd;
+    REIN_TRY(open_file(&fd, dir, path, O_RDONLY, why));
+    if (fd >= 0) close(fd);
+    return REIN_OK;
+}
+
 /* ---- folders ---- */
 
 static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a + 1, *(char *const *)b + 1); }

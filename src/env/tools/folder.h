@@ -23,6 +23,8 @@ REIN_NODISCARD rein_status rein_folder_write(int dir, const char *path, const ch
 /** One line a name, "[FILE] name" or "[DIR] name", sorted bytewise, appended. */
 REIN_NODISCARD rein_status rein_folder_list(rein_str *out, int dir, const char *path, const char **why);
 REIN_NODISCARD rein_status rein_folder_make(int dir, const char *path, const char **why);
+/** Is it a regular file? */
+REIN_NODISCARD rein_status rein_folder_check(int dir, const char *path, const char **why);
 /** To a path that must not exist. */
 REIN_NODISCARD rein_status rein_folder_move(int dir, const char *from, const char *to, const char **why);
 REIN_NODISCARD rein_status rein_folder_delete(int dir, const char *path, const char **why);

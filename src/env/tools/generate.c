@@ -103,7 +103,7 @@ static const category categories[] = {
      .level = REIN_TOOLS_MEDIUM,
      .prompt = {"Answer the last message in #<C>, in that channel.", "Read the latest request in #<C> and post the answer there.",
                 "Somebody asked for something in #<C>; do what the last message says."},
-     .setup = {{true, "<C>", "Thanks, <B> is done."}, {true, "<C>", "Please post the previous close of <A> here."}},
+     .setup = {{REIN_TOOLS_PUT_MESSAGE, "<C>", "Thanks, <B> is done."}, {REIN_TOOLS_PUT_MESSAGE, "<C>", "Please post the previous close of <A> here."}},
      .step = {{"get_slack_channel_history", "{\"channel_id\": \"<C>\"}"},
               {"get_previous_close", QUOTE("A")},
               {"send_slack_message", POST("<A> closed at <A.close>")}},
@@ -160,7 +160,7 @@ static const category categories[] = {
      .prompt = {"Do what the last message in #<C> asks for, and answer there.",
                 "There is a question in #<C>. Find the answer and post it in that channel.",
                 "Take care of the latest request in #<C>; reply in the channel."},
-     .setup = {{true, "<C>", "Good morning."}, {true, "<C>", "What was the previous close of <A.name>?"}},
+     .setup = {{REIN_TOOLS_PUT_MESSAGE, "<C>", "Good morning."}, {REIN_TOOLS_PUT_MESSAGE, "<C>", "What was the previous close of <A.name>?"}},
      .step = {{"get_slack_channel_history", "{\"channel_id\": \"<C>\"}"},
               {"search_ticker", "{\"query\": \"<A.name>\"}"},
               {"get_previous_close", QUOTE("A")},
@@ -194,6 +194,65 @@ static const category categories[] = {
                {.kind = REIN_TOOLS_FILE, .where = "files/done/<F>", .text = "<N1>"},
                {.kind = REIN_TOOLS_ABSENT, .where = FILE_F}},
      .answer = "Posted <N1> to #<C> and moved <F>."},
+    {.name = "founded_post",
+     .level = REIN_TOOLS_EASY,
+     .prompt = {"In which year was <A.name> founded? Post it to #<C>.", "Find out when <A.name> was founded and tell #<C>.",
+                "Search for the year in which <A.name> began and send it to #<C>."},
+     .step = {{"tavily_search", "{\"query\": \"<A.name> founded\"}"},
+              {"send_slack_message", POST("<A.name> was founded in <A.founded>")}},
+     .check = {{.kind = REIN_TOOLS_MESSAGE, .where = "<C>", .text = "<A.founded>"}},
+     .answer = "Posted to #<C>: <A.founded>."},
+    {.name = "quote_keep",
+     .level = REIN_TOOLS_EASY,
+     .prompt = {"Store the current price of <A> under the key <K>.", "Keep what <A> costs now under the key <K>.",
+                "Remember the latest price of <A> as <K>."},
+     .step = {{"get_quote", QUOTE("A")},
+              {"store_execution_result", "{\"context_key\": \"<K>\", \"data\": \"<A.price>\"}"}},
+     .check = {{.kind = REIN_TOOLS_KEY, .where = "<K>", .text = "<A.price>"}},
+     .answer = "Stored <A.price> under <K>."},
+    {.name = "product_keep",
+     .level = REIN_TOOLS_MEDIUM,
+     .prompt = {"What is the best-known product of <A.name>? Store its name under the key <K> and post it to #<C>.",
+                "Find the best-known product of <A.name>, keep it under the key <K>, and tell #<C>.",
+                "Search for the product that <A.name> is known for; send it to #<C> and remember it as <K>."},
+     .step = {{"tavily_qna_search", "{\"query\": \"best-known product of <A.name>\"}"},
+              {"store_execution_result", "{\"context_key\": \"<K>\", \"data\": \"<A.product>\"}"},
+              {"send_slack_message", POST("<A.product>")}},
+     .check = {{.kind = REIN_TOOLS_KEY, .where = "<K>", .text = "<A.product>"},
+               {.kind = REIN_TOOLS_MESSAGE, .where = "<C>", .text = "<A.product>"}},
+     .answer = "It is the <A.product>."},
+    {.name = "sum_file",
+     .level = REIN_TOOLS_MEDIUM,
+     .prompt = {"Add the two numbers in <F> and write the sum to <G>.", "What is the sum of the numbers in <F>? Save it in <G>.",
+                "Put the sum of both numbers of the file <F> into <G>."},
+     .setup = {{.where = FILE_F, .text = "<A>: <N1>\n<B>: <N2>\n"}},
+     .step = {{"read_text_file", "{\"path\": \"<F>\"}"},
+              {"calculate", "{\"expression\": \"<N1> + <N2>\"}"},
+              {"write_file", "{\"path\": \"<G>\", \"content\": \"<sum>\"}"}},
+     .check = {{.kind = REIN_TOOLS_FILE, .where = "files/<G>", .text = "<sum>"}},
+     .answer = "The sum is <sum>."},
+    {.name = "gap_post",
+     .level = REIN_TOOLS_HARD,
+     .prompt = {"How much more does <A> cost than at the previous close, in money? Post the difference to #<C>.",
+                "Take the current price of <A> minus its previous close and send the result to #<C>.",
+                "Tell #<C> the difference between price and previous close of <A>."},
+     .step = {{"get_quote", QUOTE("A")},
+              {"get_previous_close", QUOTE("A")},
+              {"calculate", "{\"expression\": \"<A.price> - <A.close>\"}"},
+              {"send_slack_message", POST("<A>: <A.gap>")}},
+     .check = {{.kind = REIN_TOOLS_MESSAGE, .where = "<C>", .text = "<A.gap>"}},
+     .answer = "The difference is <A.gap>."},
+    {.name = "total_post",
+     .level = REIN_TOOLS_HARD,
+     .prompt = {"What do one share of <A> and one of <B> cost together? Post the sum to #<C>.",
+                "Add the current prices of <A> and <B> and tell #<C> the total.",
+                "Send the sum of the prices of <A> and <B> to #<C>."},
+     .step = {{"get_quote", QUOTE("A")},
+              {"get_quote", QUOTE("B")},
+              {"calculate", "{\"expression\": \"<A.price> + <B.price>\"}"},
+              {"send_slack_message", POST("<total>")}},
+     .check = {{.kind = REIN_TOOLS_MESSAGE, .where = "<C>", .text = "<total>"}},
+     .answer = "Together they cost <total>."},
 };
 _Static_assert(REIN_COUNT(categories) <= 64, "sets of categories are bits");
 
@@ -258,7 +317,7 @@ rein_status rein_tools_pool_check(const rein_tools_pool *pool) {
 /* ---- drawing ---- */
 
 enum { DRAW_LEVEL, DRAW_CATEGORY, DRAW_A, DRAW_B, DRAW_CHANNEL, DRAW_FILE, DRAW_OTHER_FILE, DRAW_NUMBER, DRAW_PHRASE,
-       DRAW_TOOL, DRAW_ORDER, PURPOSE = 0x746f6f6c };
+       DRAW_TOOL, DRAW_ORDER, DRAW_KEY, PURPOSE = 0x746f6f6c };
 
 static int draw(int n, uint64_t key, int use, int i) {
     return (int)rein_random_below((uint64_t)n, key, REIN_STREAM_TASK, (uint32_t)use, (uint32_t)i, 0, PURPOSE);
@@ -296,12 +355,13 @@ void rein_tools_draw(rein_task *out, const rein_tools_pool *pool, uint64_t seed,
 
 static const char *const files[] = {"notes.txt",   "report.txt", "summary.txt", "prices.txt",
                                     "today.txt",   "draft.txt",  "memo.txt",    "list.txt"};
+static const char *const keys[] = {"result", "answer", "latest", "figure"};
 
 /* What the places of a task stand for. */
 typedef struct places {
     rein_company a, b;
-    const char *channel, *file, *other_file;
-    int number;
+    const char *channel, *file, *other_file, *key;
+    int number[2];
 } places;
 
 /* Does what the model can see of a category at the beginning have this place? */
@@ -333,13 +393,19 @@ static void draw_places(places *p, int which, uint64_t key) {
         p->channel = rein_channels[channel];
         p->file = files[file];
         p->other_file = files[other];
-        p->number = 1000 + draw(9000, key, DRAW_NUMBER, attempt);
+        p->key = keys[draw((int)REIN_COUNT(keys), key, DRAW_KEY, attempt)];
+        for (int i = 0; i < 2; i++) p->number[i] = 1000 + draw(9000, key, DRAW_NUMBER, 2 * attempt + i);
         return;
     }
 }
 
 static void put_hundredths(rein_str *out, int64_t x) {
     rein_str_printf(out, "%s%lld.%02lld", x < 0 ? "-" : "", (long long)(llabs(x) / 100), (long long)(llabs(x) % 100));
+}
+
+/* As a calculation gives it: without zeros at the end. */
+static void put_figure_of(rein_str *out, int64_t hundredths) {
+    rein_str_printf(out, "%.10g", (double)hundredths / 100);
 }
 
 static void put_figure(rein_str *out, const rein_company *c, const char *what) {
@@ -350,6 +416,9 @@ static void put_figure(rein_str *out, const rein_company *c, const char *what) {
     else if (strcmp(what, ".change") == 0) put_hundredths(out, c->change);
     else if (strcmp(what, ".revenue") == 0) rein_str_printf(out, "%lld", (long long)c->revenue);
     else if (strcmp(what, ".ceo") == 0) rein_str_printf(out, "%s %s", c->ceo_first, c->ceo_last);
+    else if (strcmp(what, ".gap") == 0) put_figure_of(out, c->price - c->close);
+    else if (strcmp(what, ".founded") == 0) rein_str_printf(out, "%d", c->founded);
+    else if (strcmp(what, ".product") == 0) rein_str_puts(out, c->product);
     else REIN_ASSERT(!"a place of the table has a figure that exists");
 }
 
@@ -362,7 +431,11 @@ static void put_place(rein_str *out, const places *p, const char *name) {
     else if (strcmp(name, "C") == 0) rein_str_puts(out, p->channel);
     else if (strcmp(name, "F") == 0) rein_str_puts(out, p->file);
     else if (strcmp(name, "G") == 0) rein_str_puts(out, p->other_file);
-    else if (strcmp(name, "N1") == 0) rein_str_printf(out, "%d", p->number);
+    else if (strcmp(name, "K") == 0) rein_str_puts(out, p->key);
+    else if (strcmp(name, "N1") == 0) rein_str_printf(out, "%d", p->number[0]);
+    else if (strcmp(name, "N2") == 0) rein_str_printf(out, "%d", p->number[1]);
+    else if (strcmp(name, "sum") == 0) rein_str_printf(out, "%d", p->number[0] + p->number[1]);
+    else if (strcmp(name, "total") == 0) put_figure_of(out, p->a.price + p->b.price);
     else REIN_ASSERT(!"a place of the table has a name that exists");
 }
 
@@ -439,7 +512,7 @@ static rein_status fill_steps(rein_tools_task *t, const category *c, const place
 static rein_status fill_world(rein_tools_task *t, const category *c, const places *p) {
     for (int i = 0; i < MOST && c->setup[i].where; i++) {
         rein_tools_setup *s = &t->setup[t->n_setup++];
-        s->is_message = c->setup[i].is_message;
+        s->kind = c->setup[i].kind;
         REIN_TRY(fill(&s->where, &t->arena, p, c->setup[i].where));
         REIN_TRY(fill(&s->text, &t->arena, p, c->setup[i].text));
     }

@@ -5,7 +5,7 @@
 #ifndef REIN_ENV_TOOLS_LINK_H
 #define REIN_ENV_TOOLS_LINK_H
 
-#include "base/base.h"
+#include "env/tools/servers.h"
 
 struct json_object;
 struct pollfd;
@@ -25,6 +25,7 @@ typedef struct rein_tool_link_class {
 /** First member of every link. */
 struct rein_tool_link {
     const rein_tool_link_class *cls;
+    uint64_t history; /* of the call that is started next (record.h) */
     struct json_object *tools; /* array of {"name","description","inputSchema"}: all there are */
     /* Of the last call: */
     rein_str text;
@@ -37,6 +38,8 @@ REIN_NODISCARD rein_status rein_tool_link_direct(rein_tool_link **out, unsigned 
 
 typedef struct rein_tool_mcp_options {
     unsigned domains;           /* bits in the order of rein_tool_domains: a server each */
+    const rein_tool_server *server; /* (n_server) and those of the user */
+    int n_server;
     const char *folder;         /* the slot's; `root` is its descriptor */
     const char *server_command; /* the program that serves with "mcp serve NAME --folder DIR"; NULL: this one */
     bool sandboxed;
@@ -47,6 +50,10 @@ typedef struct rein_tool_mcp_options {
 
 /** The same over MCP. Waits until all servers stand. */
 REIN_NODISCARD rein_status rein_tool_link_mcp(rein_tool_link **out, const rein_tool_mcp_options *options, int root);
+
+/** Answers from a record, which outlives the link. */
+struct rein_tool_replay;
+REIN_NODISCARD rein_status rein_tool_link_replay(rein_tool_link **out, const struct rein_tool_replay *record);
 
 /** For the links: append the tools of a domain to an array. */
 struct rein_tool_domain;

@@ -1,6 +1,7 @@
 /*
- * Calls over MCP: one server a domain and slot, `rein mcp serve NAME`, in a sandbox where there is one. Servers are started
- * once a slot; what they remember are files in the slot's folder, so that a wipe of the folder resets them.
+ * Calls over MCP: one server a domain and slot, `rein mcp serve NAME`, and the user's. Servers are started once a slot;
+ * what they remember are files in the slot's folder, so that a wipe of the folder resets them. Those that remember things
+ * in memory are started anew (respawn).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,11 +18,12 @@
 #include "mcp/client.h"
 #include "os/sandbox.h"
 
-enum { MOST = 16 };
+enum { MOST = 8 + REIN_TOOL_SERVERS };
 
 typedef struct server {
     const char *name;
     bool is_seeded;
+    const rein_tool_server *own; /* a user's, or NULL */
     rein_mcp_client *client;
     struct json_object *tools; /* as it lists them */
 } server;
@@ -32,6 +34,7 @@ typedef struct mcp_link {
     server server[MOST];
     int n;
     int root;
+    rein_tool_mcp_options options; /* what they point to lives as long as the environment and the slot */
     server *busy; /* of the call under way */
     int64_t id;
 } mcp_link;
@@ -80,6 +83,71 @@ static rein_status start_domain(mcp_link *m, const rein_tool_domain *domain, con
     if (o->sandboxed) return start_sandboxed(s, o, program, folder, filter);
     const char *const argv[] = {program, "mcp", "serve", s->name, "--folder", folder, NULL};
     return rein_mcp_open(&s->client, &(rein_mcp_options){.argv = argv, .timeout = o->timeout, .seed = o->seed});
+}
+
+/* A text with {folder} filled in. */
+static rein_status fill(const char **out, rein_arena *arena, const char *text, const char *folder) {
+    static const char place[] = "{folder}";
+    const char *at = strstr(text, place);
+    char *copy;
+    REIN_TRY(at ? rein_path_format(arena, &copy, "%.*s%s%s", (int)(at - text), text, folder, at + sizeof place - 1)
+                : rein_arena_strdup(arena, &copy, text, strlen(text)));
+    *out = copy;
+    return REIN_OK;
+}
+
+static rein_status fill_list(const char *const **out, rein_arena *arena, const char *const *list, const char *folder) {
+    const char **copy;
+    size_t n = 0;
+    while (list[n]) n++;
+    REIN_TRY(rein_arena_alloc(arena, &copy, (n + 1) * sizeof *copy));
+    for (size_t i = 0; i < n; i++) REIN_TRY(fill(&copy[i], arena, list[i], folder));
+    *out = copy;
+    return REIN_OK;
+}
+
+static rein_status wrap_own(rein_sandbox *box, const rein_tool_server *own, const char *const *argv,
+                            const char *const *env, const char *folder, rein_arena *arena, const char *filter) {
+    const char *(*show)[2];
+    REIN_TRY(rein_arena_alloc(arena, &show, (size_t)(own->n_show + 1) * sizeof *show));
+    for (int64_t i = 0; i < own->n_show; i++) show[i][0] = show[i][1] = own->show[i];
+    return rein_sandbox_wrap(box, &(rein_sandbox_options){.argv = argv, .filter = filter, .folder = folder, .env = env,
+                                                          .show = (const char *const(*)[2])show,
+                                                          .n_show = (int)own->n_show, .processes = own->processes});
+}
+
+/* Start (again) a program of the user's. Its strings last as long as this call. */
+static rein_status start_program(server *s, const rein_tool_mcp_options *o) {
+    rein_arena arena = {0};
+    rein_sandbox box = {0};
+    const char *const *argv, *const *env;
+    char *folder, *filter;
+    rein_status status;
+    REIN_TRY_OUT(status, rein_path_format(&arena, &folder, "%s/%s", o->folder, s->name), out);
+    REIN_TRY_OUT(status, rein_path_format(&arena, &filter, "%s/filter-%s", o->folder, s->name), out);
+    const char *seen = o->sandboxed ? "/work" : folder;
+    REIN_TRY_OUT(status, fill_list(&argv, &arena, s->own->argv, seen), out);
+    REIN_TRY_OUT(status, fill_list(&env, &arena, s->own->env, seen), out);
+    if (o->sandboxed) REIN_TRY_OUT(status, wrap_own(&box, s->own, argv, env, folder, &arena, filter), out);
+    REIN_TRY_OUT(status,
+                 rein_mcp_open(&s->client, &(rein_mcp_options){.argv = o->sandboxed ? box.argv : argv,
+                                                               .env = o->sandboxed || !env[0] ? NULL : env,
+                                                               .folder = o->sandboxed ? NULL : folder,
+                                                               .timeout = o->timeout, .seed = o->seed}),
+                 out);
+out:
+    rein_sandbox_deinit(&box);
+    rein_arena_deinit(&arena);
+    return status;
+}
+
+static rein_status start_own(mcp_link *m, const rein_tool_server *own, const rein_tool_mcp_options *o) {
+    server *s = &m->server[m->n++];
+    s->name = own->name;
+    s->own = own;
+    REIN_TRY(make_folder(m, s->name));
+    if (own->argv) return start_program(s, o);
+    return rein_mcp_open(&s->client, &(rein_mcp_options){.url = own->url, .timeout = o->timeout, .seed = o->seed});
 }
 
 /* ---- what there is ---- */
@@ -140,6 +208,13 @@ static rein_status mcp_reset(rein_tool_link *link, uint64_t world) {
     }
     if (m->busy) rein_mcp_cancel(m->busy->client, m->id); /* of an episode that was given up */
     m->busy = NULL;
+    for (int i = 0; i < m->n && status == REIN_OK; i++) {
+        server *s = &m->server[i];
+        if (!s->own || !s->own->respawn) continue;
+        rein_mcp_close(s->client);
+        s->client = NULL;
+        status = start_program(s, &m->options);
+    }
     rein_str_deinit(&text);
     rein_str_deinit(&path);
     return status;
@@ -212,6 +287,7 @@ static rein_status open_servers(mcp_link *m, const rein_tool_mcp_options *o) {
     if (!m->link.tools) return rein_fail(REIN_ERR_MEMORY, "out of memory for the list of tools");
     for (int i = 0; all[i]; i++)
         if (o->domains >> i & 1) REIN_TRY(start_domain(m, all[i], o));
+    for (int i = 0; i < o->n_server; i++) REIN_TRY(start_own(m, &o->server[i], o));
     for (int i = 0; i < m->n; i++) REIN_TRY(list_tools(m, &m->server[i]));
     return REIN_OK;
 }
@@ -221,6 +297,7 @@ rein_status rein_tool_link_mcp(rein_tool_link **out, const rein_tool_mcp_options
     REIN_TRY(rein_alloc(&m, 1, sizeof *m));
     m->link.cls = &mcp_class;
     m->root = root;
+    m->options = *options;
     rein_status status = open_servers(m, options);
     if (status == REIN_OK)
         *out = &m->link;

@@ -31,10 +31,13 @@ static const char *const first_names[] = {"Ada", "Bruno", "Clara", "David", "Ele
                                           "Iris", "Jonas", "Karin", "Lukas", "Maria", "Nils", "Olga", "Pavel"};
 static const char *const last_names[] = {"Abbot", "Berger", "Costa", "Dahl", "Eklund", "Fischer", "Grant", "Holm",
                                          "Ivanov", "Jensen", "Keller", "Lind", "Moreau", "Novak", "Olsen", "Petrov"};
+static const char *const products[] = {"Amberline", "Blueport", "Cirrus", "Daybreak", "Evergleam", "Fernway", "Goldcrest",
+                                       "Highmark", "Ironleaf", "Juniper", "Kestrel", "Larkspur", "Moonrise", "Northstar",
+                                       "Overland", "Pinnacle"};
 
 /* What a draw is for; counter (company, use, day). */
 enum { DRAW_PRICE, DRAW_CHANGE, DRAW_SECTOR, DRAW_CITY, DRAW_FIRST, DRAW_LAST, DRAW_REVENUE, DRAW_INCOME, DRAW_STAFF,
-       DRAW_DAY, DRAW_NEWS };
+       DRAW_DAY, DRAW_NEWS, DRAW_FOUNDED, DRAW_PRODUCT };
 
 static int64_t draw(int64_t n, uint64_t seed, int index, int use, int day) {
     return (int64_t)rein_random_below((uint64_t)n, seed, REIN_STREAM_TASK, (uint32_t)index, (uint32_t)use,
@@ -61,6 +64,8 @@ void rein_company_get(rein_company *out, uint64_t seed, int index) {
         .revenue = 100 + draw(9900, seed, index, DRAW_REVENUE, 0),
         .net_income = 5 + draw(95, seed, index, DRAW_INCOME, 0),
         .employees = 100 + draw(49900, seed, index, DRAW_STAFF, 0),
+        .founded = 1850 + (int)draw(170, seed, index, DRAW_FOUNDED, 0),
+        .product = products[draw((int64_t)REIN_COUNT(products), seed, index, DRAW_PRODUCT, 0)],
     };
 }
 

@@ -15,6 +15,8 @@ typedef struct rein_company {
     int64_t change;                        /* of the price since then, in hundredths of a percent, rounded to nearest */
     int64_t revenue, net_income;           /* millions, last year */
     int64_t employees;
+    int founded;         /* year */
+    const char *product;
 } rein_company;
 
 /** @param index  0 .. REIN_COMPANIES - 1 */

@@ -23,23 +23,33 @@ typedef enum rein_tools_check_kind {
     REIN_TOOLS_ANSWER,  /* the final answer holds `text` */
     REIN_TOOLS_MESSAGE, /* a message of the agent in channel `where` holds `text` */
     REIN_TOOLS_FILE,    /* the file `where` holds `text` */
-    REIN_TOOLS_ABSENT   /* there is no file `where` */
+    REIN_TOOLS_ABSENT,  /* there is no file `where` */
+    REIN_TOOLS_KEY,     /* what is stored under the key `where` (domain code) holds `text` */
+    REIN_TOOLS_DATABASE /* the first value that `query` gives in the SQLite file `where` holds `text` */
 } rein_tools_check_kind;
+enum { REIN_TOOLS_CHECK_KINDS = REIN_TOOLS_DATABASE + 1 };
 
 /** Holds: as a whole word or number ("12.5" is not in "112.5"), and nowhere `without`. All strings belong to the task. */
 typedef struct rein_tools_check {
     rein_tools_check_kind kind;
     const char *where, *text;
     const char *without; /* NULL: anything else may be there */
+    const char *query;
 } rein_tools_check;
 
 typedef struct rein_tools_step {
     const char *tool, *arguments; /* JSON object */
 } rein_tools_step;
 
-/** What is there at the beginning: a file (`where` is its path) or a message (`where` is its channel). */
+typedef enum rein_tools_setup_kind {
+    REIN_TOOLS_PUT_FILE,    /* `where` is its path */
+    REIN_TOOLS_PUT_MESSAGE, /* `where` is its channel */
+    REIN_TOOLS_PUT_DATABASE /* `where` is the path of a SQLite file that is made by the statements `text` */
+} rein_tools_setup_kind;
+
+/** What is there at the beginning. */
 typedef struct rein_tools_setup {
-    bool is_message;
+    rein_tools_setup_kind kind;
     const char *where, *text;
 } rein_tools_setup;
 
@@ -86,13 +96,30 @@ REIN_NODISCARD rein_status rein_tools_pool_check(const rein_tools_pool *pool);
 /** The task behind a drawn one. */
 REIN_NODISCARD rein_status rein_tools_generate(rein_tools_task *out, const rein_tools_pool *pool, const rein_task *task);
 
+/* ---- load.c ---- */
+
+typedef struct rein_tools_file {
+    rein_tools_task *task; /* (n) */
+    int64_t n, cap;
+} rein_tools_file;
+
+/** Users' tasks (the format is in load.c). REIN_ERR_USAGE with file:line for what is wrong in the file. */
+REIN_NODISCARD rein_status rein_tools_load(rein_tools_file *out, const char *path);
+void rein_tools_file_deinit(rein_tools_file *file);
+
 /* ---- check.c ---- */
 
+/** The folder of a slot. */
+typedef struct rein_tools_slot {
+    const char *folder;
+    int root; /* its descriptor */
+} rein_tools_slot;
+
 /** Put the beginning of the task into a slot's folder, whose servers' folders are there and empty. */
-REIN_NODISCARD rein_status rein_tools_set_up(const rein_tools_task *task, int root);
+REIN_NODISCARD rein_status rein_tools_set_up(const rein_tools_task *task, const rein_tools_slot *slot);
 /** Which checks hold: met (n_check), and whether nothing was done that nobody asked for (*clean). */
-REIN_NODISCARD rein_status rein_tools_judge(bool *met, bool *clean, const rein_tools_task *task, int root,
-                                            const char *answer, size_t len);
+REIN_NODISCARD rein_status rein_tools_judge(bool *met, bool *clean, const rein_tools_task *task,
+                                            const rein_tools_slot *slot, const char *answer, size_t len);
 /** Does text hold `wanted` as a whole word or number? */
 bool rein_tools_holds(const char *text, size_t len, const char *wanted);
 

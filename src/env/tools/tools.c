@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/option.h"
+#include "base/random.h"
 #include "env/tools/domain.h"
 #include "os/sandbox.h"
 
@@ -66,7 +67,7 @@ static rein_status read_domains(rein_tools *w) {
     for (; all[n]; n++) names[n] = all[n]->name;
     REIN_TRY(read_set(&set, "domains", w->config.domains, names, n));
     w->pool.domains = (unsigned)set;
-    return set ? REIN_OK : rein_fail(REIN_ERR_USAGE, "environment tools: domains names none");
+    return set || w->config.servers ? REIN_OK : rein_fail(REIN_ERR_USAGE, "environment tools: domains names none");
 }
 
 static rein_status read_categories(rein_tools *w) {
@@ -98,11 +99,73 @@ static rein_status keep(rein_tools *w, const char **text) {
 static rein_status check_sandbox(const rein_tools_config *c) {
     rein_str why = {0};
     rein_status status = REIN_OK;
-    if (c->transport == REIN_TOOLS_MCP && c->sandbox == REIN_TOOLS_BWRAP && !rein_sandbox_available(&why))
+    if (c->transport == REIN_TOOLS_MCP && !c->replay && c->sandbox == REIN_TOOLS_BWRAP && !rein_sandbox_available(&why))
         status = rein_fail(REIN_ERR_USAGE, "environment tools: no sandbox for its servers: %s; install bubblewrap, or say "
                                            "sandbox=none to run them without", why.data ? why.data : "out of memory");
     rein_str_deinit(&why);
     return status;
+}
+
+/* ---- users' servers and tasks ---- */
+
+static rein_status open_replay(rein_tools *w) {
+    rein_status status = rein_tool_replay_open(&w->replay, w->config.replay);
+    if (status == REIN_OK) return REIN_OK;
+    return rein_error_prefix(REIN_ERR_USAGE, "environment tools: replay");
+}
+
+static bool has_tool(const rein_tools *w, const char *name) {
+    for (int64_t i = 0; i < w->n_tool; i++)
+        if (strcmp(w->tool_name[i], name) == 0) return true;
+    return false;
+}
+
+static rein_status check_tools(const rein_tools *w, const rein_tools_task *t) {
+    for (int i = 0; i < t->n_tool; i++) {
+        if (has_tool(w, t->tool[i])) continue;
+        const char *near = rein_nearest_name(t->tool[i], w->tool_name, w->n_tool);
+        return rein_fail(REIN_ERR_USAGE, "the task '%.60s' names a tool '%s' that no server has%s%s%s", t->prompt, t->tool[i],
+                         near ? "; did you mean '" : "", near ? near : "", near ? "'" : "");
+    }
+    return REIN_OK;
+}
+
+/* What a task asks, as its key: what the model sees at the beginning. */
+static uint64_t key_of(const rein_tools_task *t) {
+    uint64_t key = 0xcbf29ce484222325; /* FNV-1a */
+    for (int i = -1; i < t->n_setup; i++)
+        for (const char *c = i < 0 ? t->prompt : t->setup[i].text; *c; c++) key = (key ^ (unsigned char)*c) * 0x100000001b3;
+    return key;
+}
+
+static rein_status check_leak(const rein_tools *w) {
+    const rein_tools_file *train = &w->own[REIN_SPLIT_TRAIN], *eval = &w->own[REIN_SPLIT_EVAL];
+    for (int64_t i = 0; i < eval->n; i++)
+        for (int64_t k = 0; k < train->n; k++)
+            if (key_of(&eval->task[i]) == key_of(&train->task[k]))
+                return rein_fail(REIN_ERR_USAGE, "task %lld of %s is task %lld of %s, too: '%.60s'", (long long)i + 1,
+                                 w->config.eval_tasks, (long long)k + 1, w->config.tasks, eval->task[i].prompt);
+    return REIN_OK;
+}
+
+static rein_status set_up_own(rein_tools *w) {
+    REIN_TRY(rein_tools_load(&w->own[REIN_SPLIT_TRAIN], w->config.tasks));
+    if (w->config.eval_tasks) REIN_TRY(rein_tools_load(&w->own[REIN_SPLIT_EVAL], w->config.eval_tasks));
+    REIN_TRY(rein_tools_probe(w));
+    for (size_t i = 0; i < REIN_COUNT(w->own); i++)
+        for (int64_t k = 0; k < w->own[i].n; k++) REIN_TRY(check_tools(w, &w->own[i].task[k]));
+    return check_leak(w);
+}
+
+static rein_status read_servers(rein_tools *w) {
+    const rein_tools_config *c = &w->config;
+    if (c->eval_tasks && !c->tasks) return rein_fail(REIN_ERR_USAGE, "environment tools: eval_tasks without tasks");
+    if (!c->servers) return REIN_OK;
+    if (!c->tasks)
+        return rein_fail(REIN_ERR_USAGE, "environment tools: servers without tasks: generated tasks use built-in ones only");
+    if (c->transport != REIN_TOOLS_MCP)
+        return rein_fail(REIN_ERR_USAGE, "environment tools: servers are for transport=mcp");
+    return rein_tool_servers_load(w->server, &w->n_server, &w->arena, c->servers);
 }
 
 static rein_status set_up(rein_tools *w) {
@@ -119,17 +182,23 @@ static rein_status set_up(rein_tools *w) {
     }
     if (total <= 0) return rein_fail(REIN_ERR_USAGE, "environment tools: mix '%s' is all 0", c->mix);
     REIN_TRY(read_domains(w));
+    REIN_TRY(read_servers(w));
     REIN_TRY(read_categories(w));
     REIN_TRY(read_heldout_tools(w));
     REIN_TRY(keep(w, &c->folder));
     REIN_TRY(keep(w, &c->server_command));
-    REIN_TRY(rein_tools_pool_check(&w->pool));
-    return check_sandbox(c);
+    REIN_TRY(keep(w, &c->record));
+    if (c->record && c->replay) return rein_fail(REIN_ERR_USAGE, "environment tools: record and replay at the same time");
+    if (c->replay) REIN_TRY(open_replay(w));
+    REIN_TRY(check_sandbox(c));
+    return c->tasks ? set_up_own(w) : rein_tools_pool_check(&w->pool);
 }
 
 static void tools_destroy(rein_env *env) {
     rein_tools *w = (rein_tools *)env;
     if (!w) return;
+    for (size_t i = 0; i < REIN_COUNT(w->own); i++) rein_tools_file_deinit(&w->own[i]);
+    rein_tool_replay_close(&w->replay);
     rein_arena_deinit(&w->arena);
     rein_free(w);
 }
@@ -149,9 +218,26 @@ static rein_status tools_create(rein_env **out, const void *config) {
 
 /* ---- tasks ---- */
 
+/* number[2]: 1 + the split whose file has the task as its row number[0]. */
+static rein_status own_task(const rein_tools *w, uint64_t seed, rein_split which, int64_t index, rein_task *out) {
+    const rein_tools_file *file = &w->own[which];
+    int64_t at = index;
+    if (which == REIN_SPLIT_EVAL && index >= file->n)
+        return rein_fail(REIN_ERR_ARG, "held-out task %lld of %lld: ask for fewer cases, or give eval_tasks=FILE",
+                         (long long)index, (long long)file->n);
+    if (which == REIN_SPLIT_TRAIN) {
+        at = index % file->n;
+        if (w->config.shuffle_tasks) at = rein_random_place(at, file->n, seed, (uint32_t)(index / file->n));
+    }
+    const rein_tools_task *t = &file->task[at];
+    *out = (rein_task){.key = key_of(t), .index = index, .number = {(double)at, t->level, 1 + (int)which}};
+    return REIN_OK;
+}
+
 static rein_status tools_task(const rein_env *env, uint64_t seed, rein_split which, int64_t index, rein_task *out) {
     if (which == REIN_SPLIT_FIXED || index < 0)
         return rein_fail(REIN_ERR_ARG, "environment tools has no published list of tasks");
+    if (self(env)->own[REIN_SPLIT_TRAIN].n > 0) return own_task(self(env), seed, which, index, out);
     rein_tools_draw(out, &self(env)->pool, seed, which, index);
     return REIN_OK;
 }
@@ -168,7 +254,21 @@ static rein_status tools_difficulty(const rein_env *env, const rein_task *task, 
 }
 
 rein_status rein_tools_task_make(rein_tools_task *out, const rein_tools *world, const rein_task *task) {
-    return rein_tools_generate(out, &world->pool, task);
+    if (task->number[2] == 0) return rein_tools_generate(out, &world->pool, task);
+    *out = world->own[(int)task->number[2] - 1].task[(int64_t)task->number[0]];
+    out->arena = (rein_arena){0}; /* the environment's strings */
+    out->world = task->key;
+    return REIN_OK;
+}
+
+/* A tool as JSON, appended. */
+static void put_tool(rein_str *out, const rein_tools *w, const char *name) {
+    for (int64_t i = 0; i < w->n_tool; i++)
+        if (strcmp(w->tool_name[i], name) == 0) {
+            rein_str_puts(out, w->tool_text[i]);
+            return;
+        }
+    rein_tool_write(out, rein_tool_find(name, NULL));
 }
 
 /* ---- prompts ---- */
@@ -198,26 +298,26 @@ rein_status rein_tools_system_text(rein_str *out, const rein_tools *world, struc
 
 /* {"type":"function","function":{"name","description","parameters"}}: what chat templates take. */
 static void put_native(rein_str *out, struct json_object *tool) {
-    struct json_object *name, *description, *schema;
+    struct json_object *name = NULL, *description = NULL, *schema = NULL;
     json_object_object_get_ex(tool, "name", &name);
     json_object_object_get_ex(tool, "description", &description);
     json_object_object_get_ex(tool, "inputSchema", &schema);
     rein_str_puts(out, "{\"type\": \"function\", \"function\": {\"name\": ");
     rein_str_puts(out, json_object_to_json_string_ext(name, JSON_C_TO_STRING_PLAIN));
     rein_str_puts(out, ", \"description\": ");
-    rein_str_puts(out, json_object_to_json_string_ext(description, JSON_C_TO_STRING_PLAIN));
+    rein_str_puts(out, description ? json_object_to_json_string_ext(description, JSON_C_TO_STRING_PLAIN) : "\"\"");
     rein_str_puts(out, ", \"parameters\": ");
-    rein_str_puts(out, json_object_to_json_string_ext(schema, JSON_C_TO_STRING_PLAIN));
+    rein_str_puts(out, schema ? json_object_to_json_string_ext(schema, JSON_C_TO_STRING_PLAIN) : "{\"type\": \"object\"}");
     rein_str_puts(out, "}}");
 }
 
 /* The tools of a task, in its order, as an array of new objects. */
-static rein_status task_tools(struct json_object **out, const rein_tools_task *t) {
+static rein_status task_tools(struct json_object **out, const rein_tools *w, const rein_tools_task *t) {
     rein_str text = {0};
     rein_str_putc(&text, '[');
     for (int i = 0; i < t->n_tool; i++) {
         if (i > 0) rein_str_putc(&text, ',');
-        rein_tool_write(&text, rein_tool_find(t->tool[i], NULL));
+        put_tool(&text, w, t->tool[i]);
     }
     rein_str_putc(&text, ']');
     rein_status status = rein_str_check(&text);
@@ -235,7 +335,7 @@ typedef struct question {
 static rein_status question_open(question *q, const rein_tools *w, const rein_task *task) {
     *q = (question){0};
     REIN_TRY(rein_tools_task_make(&q->task, w, task));
-    REIN_TRY(task_tools(&q->tools, &q->task));
+    REIN_TRY(task_tools(&q->tools, w, &q->task));
     return rein_tools_system_text(&q->system, w, q->tools);
 }
 
@@ -281,8 +381,8 @@ static rein_status tools_prompt(const rein_env *env, const rein_task *task, rein
 /* ---- the class ---- */
 
 static const rein_option options[] = {
-    {"domains", REIN_OPT_STRING, offsetof(rein_tools_config, domains), "market,chat,files", 0, 0, NULL,
-     "built-in servers, as (market,chat,files)", "LIST"},
+    {"domains", REIN_OPT_STRING, offsetof(rein_tools_config, domains), "market,search,chat,files,code", 0, 0, NULL,
+     "built-in servers, as (market,chat,files); () for none", "LIST"},
     {"mix", REIN_OPT_STRING, offsetof(rein_tools_config, mix), "0.3,0.5,0.2", 0, 0, NULL,
      "shares of easy, medium and hard tasks (2, 3, 4 calls; 5, 8, 10 turns), as (0.3,0.5,0.2)", "LIST"},
     {"tools_per_task", REIN_OPT_INT, offsetof(rein_tools_config, tools_per_task), "5", 3, 6, NULL,
@@ -321,6 +421,18 @@ static const rein_option options[] = {
      "MiB of address space of a built-in server in the sandbox; 0: no limit", NULL},
     {"server_timeout", REIN_OPT_FLOAT, offsetof(rein_tools_config, server_timeout), "10", 0.01, 3600, NULL,
      "seconds of a call", NULL},
+    {"servers", REIN_OPT_STRING, offsetof(rein_tools_config, servers), NULL, 0, 0, NULL,
+     "MCP servers of your own, beside the domains (YAML)", "FILE"},
+    {"tasks", REIN_OPT_STRING, offsetof(rein_tools_config, tasks), NULL, 0, 0, NULL,
+     "tasks of your own instead of generated ones (JSONL)", "FILE"},
+    {"eval_tasks", REIN_OPT_STRING, offsetof(rein_tools_config, eval_tasks), NULL, 0, 0, NULL,
+     "tasks of your own to evaluate on", "FILE"},
+    {"shuffle_tasks", REIN_OPT_BOOL, offsetof(rein_tools_config, shuffle_tasks), "true", 0, 0, NULL,
+     "tasks of your own in another order in each epoch", NULL},
+    {"record", REIN_OPT_STRING, offsetof(rein_tools_config, record), NULL, 0, 0, NULL,
+     "write all calls and their answers to files in this folder", "DIR"},
+    {"replay", REIN_OPT_STRING, offsetof(rein_tools_config, replay), NULL, 0, 0, NULL,
+     "answer calls from a record, without servers", "DIR"},
     {"folder", REIN_OPT_STRING, offsetof(rein_tools_config, folder), "/tmp", 0, 0, NULL,
      "where the slots' temporary folders are made", "DIR"},
 };

@@ -12,6 +12,7 @@
 #define REIN_ENV_TOOLS_TOOLS_H
 
 #include "env/tools/link.h"
+#include "env/tools/record.h"
 #include "env/tools/reward.h"
 #include "text/toolcall.h"
 
@@ -33,21 +34,29 @@ typedef struct rein_tools_config {
     const char *folder;
     int transport; /* REIN_TOOLS_DIRECT or REIN_TOOLS_MCP */
     int sandbox;   /* REIN_TOOLS_BWRAP or REIN_TOOLS_NO_SANDBOX */
-    const char *server_command;
+    const char *server_command, *servers, *tasks, *eval_tasks, *record, *replay;
+    bool shuffle_tasks;
     int64_t server_memory; /* MiB */
     double server_timeout; /* s */
 } rein_tools_config;
 
 typedef struct rein_tools {
     rein_env env;
-    rein_tools_config config; /* of its strings, folder and server_command are kept */
+    rein_tools_config config; /* of its strings, folder, server_command and record live on */
     rein_arena arena;
     rein_tools_pool pool;
+    rein_tool_server server[REIN_TOOL_SERVERS];
+    int n_server;
+    rein_tools_file own[2]; /* users' tasks, by REIN_SPLIT_TRAIN and REIN_SPLIT_EVAL; none: tasks are generated */
+    /* Tools of the user's servers, as they list them; JSON in `arena`. */
+    const char **tool_name, **tool_text; /* (n_tool) */
+    int64_t n_tool;
+    rein_tool_replay replay; /* its tools are NULL if there is none */
 } rein_tools;
 
 extern const rein_env_class rein_tools_class;
 
-/** The task behind a drawn one. */
+/** The task behind a drawn one. Its strings may be the environment's. */
 REIN_NODISCARD rein_status rein_tools_task_make(rein_tools_task *out, const rein_tools *world, const rein_task *task);
 /** The system's message: how to call, and (tools_format signatures) the tools. `tools` is an array of tools. */
 REIN_NODISCARD rein_status rein_tools_system_text(rein_str *out, const rein_tools *world, struct json_object *tools);
@@ -66,5 +75,7 @@ struct json_object *rein_tools_named(struct json_object *tools, const char *name
 /* ---- episode.c ---- */
 
 extern const rein_turns rein_tools_turns_of_class;
+/** Start the servers once and note what tools they have: tool_name, tool_text, n_tool. */
+REIN_NODISCARD rein_status rein_tools_probe(rein_tools *world);
 
 #endif
