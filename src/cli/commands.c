@@ -38,6 +38,9 @@
     X(report) \
     X(verify) \
     X(selftest) \
+    X(mcp_list) \
+    X(mcp_call) \
+    X(mcp_serve) \
     X(devices)
 
 #define DECLARE(name) extern const rein_command rein_cmd_##name;

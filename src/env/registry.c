@@ -5,8 +5,9 @@
 
 #include "env/control/control.h"
 #include "env/dataset/dataset.h"
+#include "env/tools/tools.h"
 
-static const rein_env_class *const classes[] = {&rein_control_class, &rein_dataset_class, NULL};
+static const rein_env_class *const classes[] = {&rein_control_class, &rein_dataset_class, &rein_tools_class, NULL};
 
 const rein_env_class *const *rein_env_classes(void) { return classes; }
 

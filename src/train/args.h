@@ -10,7 +10,7 @@
 
 typedef struct rein_train_args {
     /* sft */
-    const char *tokenizer;
+    const char *tokenizer, *chat_template_path;
     bool completion_only_loss, assistant_only_loss;
     int truncation_mode;
     double num_train_epochs;
@@ -75,7 +75,7 @@ typedef struct rein_train_args {
     const char *env, *reward_funcs, *reward_weights, *system_prompt;
     double reward_timeout;
     bool chat;
-    int64_t num_generations, generation_batch, top_k;
+    int64_t num_generations, generation_batch, env_slots, max_turn_length, top_k;
     const char *max_completion_length, *temperature; /* schedules, optim/value_schedule.h */
     double top_p, min_p;
     int64_t audit_every, num_completions_to_print;
@@ -95,7 +95,7 @@ typedef struct rein_train_args {
     const char *reward_clip_range;
     int64_t soft_overlong_cache;
     double missing_eos_penalty, gamma, lam;
-    bool whiten_rewards, whiten_advantages, normalize_returns;
+    bool turn_credit, whiten_rewards, whiten_advantages, normalize_returns;
     /* reference */
     const char *beta, *ref_model; /* beta: a schedule */
     bool kl_in_reward, sync_ref_model;

@@ -22,6 +22,8 @@ double rein_metric_value(const rein_metric_list *m, const char *name);
 
 /** completions/...: lengths and the share cut off (mean_terminated_length is NaN if none ended); format and success. */
 void rein_metrics_completions(rein_metric_list *m, const rein_rollouts *r);
+/** Of episodes of several turns: turns, actions that the world could not read, and ends; nothing for others. */
+void rein_metrics_episodes(rein_metric_list *m, const rein_rollouts *r);
 
 /** rewards/NAME/mean and /std (ddof 1) of each component, 0 where an answer has none; in order of first appearance. Where
  *  the reward is a weighted sum of reward functions: of each function before weighting, over the answers that it had

@@ -19,6 +19,8 @@
 typedef struct rein_online_tokens {
     rein_token_rows rows;                 /* of the N completions */
     double *kl, *advantage, *ret, *value; /* flat */
+    double *early;                        /* flat: rewards of turns but the last, at their last tokens; NULL: no turns */
+    int32_t *turn;                        /* flat: number of each token's turn; NULL: no turns */
     rein_arena arena;
 } rein_online_tokens;
 
@@ -72,6 +74,7 @@ typedef struct rein_online {
     rein_trainer t;
     rein_online_kind kind;
     const rein_env *env;
+    rein_slots slots; /* of an environment that has turns */
     rein_prompt_chat chat;
     rein_trainer *critic; /* what has the value function: t itself, own_critic, or NULL */
     rein_trainer own_critic;
