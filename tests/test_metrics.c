@@ -3,6 +3,7 @@
  * are on the page and only numbers or null; and every name of the page is written by one of them.
  */
 #include "base/json.h"
+#include "guess_world.h"
 #include "io/jsonl.h"
 #include "offline_jobs.h"
 
@@ -171,6 +172,14 @@ static void run_online(page *p, const workshop *shop, const job *like) {
     check_run(p, &j);
 }
 
+static void run_episodes(page *p) {
+    workshop shop;
+    guess_workshop_make(&shop);
+    job_world = &world.env;
+    run_online(p, &shop, &(job){.name = "episodes", .extra = {EPISODES, "eval_strategy=steps", "eval_tasks=2"}});
+    OK(rein_remove_tree(shop.dir));
+}
+
 static void every_metric_is_on_the_page(void **state) {
     static page p;
     workshop shop;
@@ -180,6 +189,7 @@ static void every_metric_is_on_the_page(void **state) {
     write_data(&shop);
     for (size_t i = 0; i < REIN_COUNT(row_runs); i++) run_rows(&p, &shop, &row_runs[i]);
     for (size_t i = 0; i < REIN_COUNT(online_runs); i++) run_online(&p, &shop, &online_runs[i]);
+    run_episodes(&p);
     for (int i = 0; i < p.n; i++)
         if (!p.seen[i]) fail_msg("docs/metrics.md: no run has written '%.*s'", (int)p.len[i], p.name[i]);
     rein_str_deinit(&p.text);
