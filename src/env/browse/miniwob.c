@@ -25,7 +25,7 @@ static const rein_miniwob_page pages[] = {
     {"enter-date", 2, false},          {"enter-password", 2, false},   {"login-user", 2, false},
     {"simple-arithmetic", 2, false},   {"find-word", 2, false},        {"read-table", 2, false},
     {"use-spinner", 2, false},         {"click-checkboxes", 3, false}, {"navigate-tree", 3, false},
-    {"search-engine", 3, false},
+    {"search-engine", 3, true},
 };
 
 const rein_miniwob_page *rein_miniwob_pages(int64_t *n) {
