@@ -70,9 +70,12 @@ document.addEventListener('DOMContentLoaded', () => {
 
 const CLICKS = new Set(['click', 'mousedown', 'mouseup', 'pointerdown', 'pointerup', 'dblclick']);
 const listening = new WeakMap(); // element -> number of listeners
+const clickable = new WeakMap(); // the same, of "click" alone
 const add = EventTarget.prototype.addEventListener, remove = EventTarget.prototype.removeEventListener;
 const count = (target, type, by) => {
-  if (target instanceof Element && CLICKS.has(type)) listening.set(target, (listening.get(target) || 0) + by);
+  if (!(target instanceof Element) || !CLICKS.has(type)) return;
+  listening.set(target, (listening.get(target) || 0) + by);
+  if (type === 'click') clickable.set(target, (clickable.get(target) || 0) + by);
 };
 EventTarget.prototype.addEventListener = function (type, ...rest) {
   count(this, type, 1);
@@ -185,6 +188,17 @@ const hasInteractiveInside = (e) => {
   return false;
 };
 
+// What an element says itself, beside the interactive ones in it: a mail's summary, not its star.
+const ownText = (e) => {
+  const walker = document.createTreeWalker(e, NodeFilter.SHOW_ELEMENT | NodeFilter.SHOW_TEXT, (n) =>
+    n !== e && n.nodeType === Node.ELEMENT_NODE && (!isShown(n) || isInteractive(n) || n.control) ? NodeFilter.FILTER_REJECT :
+      NodeFilter.FILTER_ACCEPT);
+  let text = '';
+  for (let n = 0; n < 500 && walker.nextNode(); n++)
+    text += walker.currentNode.nodeType === Node.TEXT_NODE ? walker.currentNode.data : ' ';
+  return text.trim();
+};
+
 class Page {
   constructor(limits) {
     this.limits = limits;
@@ -193,6 +207,7 @@ class Page {
     this.chars = 0;
     this.nodes = 0;
     this.full = false;
+    this.said = null; // an element whose own text was its name
   }
   put(line) {
     this.chars += line.length + 1;
@@ -204,18 +219,18 @@ class Page {
     this.text = '';
     if (text) this.put(text);
   }
-  element(e) {
+  element(e, given) {
     this.flush();
     refs.push(e);
     kinds += e.localName === 'select' ? 's' : isText(e) ? 't' : 'c';
-    const name = clean(nameOf(e), this.limits.name), role = roleOf(e);
+    const name = clean(given || nameOf(e), this.limits.name), role = roleOf(e);
     this.put(['[' + refs.length + ']', role, ...stateOf(e, this.limits), ...(name ? [quote(name, this.limits.name)] : [])]
       .join(' '));
   }
   // Returns whether to go on below the node.
   enter(node) {
     if (node.nodeType === Node.TEXT_NODE) {
-      this.text += node.data.slice(0, this.limits.line);
+      if (!this.said) this.text += node.data.slice(0, this.limits.line);
       return false;
     }
     if (SKIP.has(node.localName) || !isShown(node)) return false;
@@ -228,6 +243,11 @@ class Page {
     if (node !== document.body && isInteractive(node)) {
       const native = isNative(node), inside = !native && hasInteractiveInside(node);
       if (!inside) this.element(node);
+      const own = inside && !this.said && (clickable.get(node) || 0) > 0 ? ownText(node) : '';
+      if (own) {
+        this.element(node, own);
+        this.said = node;
+      }
       return inside;
     }
     if (!isInline(node)) this.flush();
@@ -236,6 +256,7 @@ class Page {
   }
   leave(node) {
     if (node.nodeType !== Node.ELEMENT_NODE) return;
+    if (node === this.said) this.said = null;
     if (!isInline(node)) this.flush();
   }
   walk(root) { // without recursion: a page may be as deep as it likes
@@ -284,13 +305,19 @@ const point = (ref) => {
   if (e.error) return e;
   if (e.disabled) return { error: '[' + ref + '] is disabled' };
   e.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+  let second = null; // a point that another interactive element in it takes first
   for (const box of e.getClientRects())
     for (const fy of [0.5, 0.2, 0.8])
       for (const fx of [0.5, 0.2, 0.8]) {
         const x = box.left + box.width * fx, y = box.top + box.height * fy;
         const hit = document.elementFromPoint(x, y);
-        if (hit && (e.contains(hit) || (hit.localName === 'label' && hit.control === e))) return { x, y };
+        if (!hit || !(e.contains(hit) || (hit.localName === 'label' && hit.control === e))) continue;
+        let n = hit;
+        while (n !== e && e.contains(n) && !isInteractive(n)) n = n.parentElement;
+        if (n === e || !e.contains(n)) return { x, y };
+        second = second || { x, y };
       }
+  if (second) return second;
   return { error: '[' + ref + '] is covered' };
 };
 
