@@ -132,7 +132,7 @@ static void see_all(rein_str seen[EPISODES], rein_env *env, int slots, bool kill
             rein_observation o = wait_for(ep[s]);
             rein_str_printf(&seen[i + s], "\n%.*s\n%g\n", (int)o.len, o.text, o.score.total);
         }
-        if (kill_browser && i == 0) assert_int_equal(kill(-rein_browser_pid(((rein_miniwob *)env)->browser), SIGKILL), 0);
+        if (kill_browser && i == 0) assert_int_equal(kill(-rein_browser_pid(((rein_browse_world *)env)->browser), SIGKILL), 0);
     }
     for (int s = 0; s < slots; s++) env->cls->turns->close(ep[s]);
 }
@@ -211,7 +211,7 @@ static void dead_browser_is_no_evidence(void **state) {
     rein_task task;
     OK(env->cls->task(env, 1, REIN_SPLIT_TRAIN, 0, &task));
     begin(ep, &task);
-    assert_int_equal(kill(-rein_browser_pid(((rein_miniwob *)env)->browser), SIGKILL), 0);
+    assert_int_equal(kill(-rein_browser_pid(((rein_browse_world *)env)->browser), SIGKILL), 0);
     rein_observation o = act(ep, "click('1')");
     assert_true(o.env_error && !o.terminated);
     assert_non_null(o.error);

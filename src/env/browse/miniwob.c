@@ -7,11 +7,6 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "base/json.h"
-#include "base/random.h"
-
-/* Seeds of the splits: below TRAIN_SEEDS, up to EVAL_END, and the published ones behind. */
-enum { TRAIN_SEEDS = 900000, EVAL_END = 1000000, FIXED_EACH = 20 };
 
 static const char ORIGIN[] = "http://miniwob.test/";
 
@@ -197,7 +192,7 @@ static bool serve(void *user, const char *url, rein_str *body, const char **type
 static void miniwob_destroy(rein_env *env) {
     if (!env) return;
     rein_miniwob *m = self(env);
-    rein_browser_close(m->browser);
+    rein_browser_close(m->world.browser);
     rein_arena_deinit(&m->arena);
     rein_free(m);
 }
@@ -221,28 +216,48 @@ static rein_status miniwob_open(rein_miniwob *m) {
     REIN_TRY(read_tasks(m, REIN_SPLIT_TRAIN, m->config.tasks));
     if (m->config.held_out_tasks) REIN_TRY(read_tasks(m, REIN_SPLIT_EVAL, m->config.held_out_tasks));
     REIN_TRY(collect(m));
-    return rein_browser_open(&m->browser, &(rein_browser_options){.path = m->config.browser,
-                                                                  .serve = serve,
-                                                                  .user = m,
-                                                                  .deadline = m->config.step_deadline,
-                                                                  .width = 800,
-                                                                  .height = 600});
+    return rein_browser_open(&m->world.browser, &(rein_browser_options){.path = m->config.browser,
+                                                                        .serve = serve,
+                                                                        .user = m,
+                                                                        .deadline = m->config.step_deadline,
+                                                                        .width = 800,
+                                                                        .height = 600});
+}
+
+static bool begins_like_new(const char *name) {
+    for (size_t i = 0; i < REIN_COUNT(pages); i++)
+        if (strcmp(pages[i].name, name) == 0) return !pages[i].reload;
+    return false;
+}
+
+static void miniwob_place(const rein_env *env, const rein_task *task, rein_browse_place *out) {
+    const char *name = self(env)->all[(int64_t)task->number[REIN_MINIWOB_TASK]];
+    snprintf(out->name, sizeof out->name, "%s", name);
+    snprintf(out->url, sizeof out->url, "%sminiwob/%.100s.html", ORIGIN, name);
+    snprintf(out->argument, sizeof out->argument, "'%.100s', %.0f", name, task->number[REIN_MINIWOB_SEED]);
+    out->rest = begins_like_new(name) ? REIN_BROWSE_SAME_PAGE : REIN_BROWSE_RELOADED;
 }
 
 static rein_status miniwob_create(rein_env **out, const void *config) {
     rein_miniwob *m;
     REIN_TRY(rein_alloc(&m, 1, sizeof *m));
-    m->env.cls = &rein_miniwob_class;
-    m->config = *(const rein_miniwob_config *)config;
+    const rein_miniwob_config *c = config;
+    m->config = *c;
+    m->world = (rein_browse_world){.env = {&rein_miniwob_class},
+                                   .script = rein_miniwob_js,
+                                   .max_steps = c->max_steps,
+                                   .max_chars = c->max_chars,
+                                   .invalid_penalty = c->invalid_penalty,
+                                   .place = miniwob_place};
     rein_status status = miniwob_open(m);
-    if (status != REIN_OK) miniwob_destroy(&m->env);
-    else *out = &m->env;
+    if (status != REIN_OK) miniwob_destroy(&m->world.env);
+    else *out = &m->world.env;
     return status;
 }
 
 /* ---- tasks ---- */
 
-static int64_t miniwob_fixed_count(const rein_env *env) { return self(env)->n_task[REIN_SPLIT_EVAL] * FIXED_EACH; }
+static int64_t miniwob_fixed_count(const rein_env *env) { return self(env)->n_task[REIN_SPLIT_EVAL] * REIN_BROWSE_FIXED_EACH; }
 
 /* Tasks take turns, so that any stretch of n_task indices has each of them once. */
 static rein_status miniwob_task(const rein_env *env, uint64_t seed, rein_split split, int64_t index, rein_task *out) {
@@ -254,14 +269,7 @@ static rein_status miniwob_task(const rein_env *env, uint64_t seed, rein_split s
                          (long long)miniwob_fixed_count(env));
     const char *name = m->task[part][index % n];
     const int64_t which = index_of(m->all, m->n_all, name);
-    int64_t problem = EVAL_END + round;
-    uint32_t counter[2] = {(uint32_t)which, (uint32_t)round};
-    if (split == REIN_SPLIT_TRAIN)
-        problem = (int64_t)rein_random_below((uint64_t)m->config.train_seeds, seed, REIN_STREAM_TASK, counter[0], counter[1],
-                                             0, 0);
-    if (split == REIN_SPLIT_EVAL)
-        problem = TRAIN_SEEDS + (int64_t)rein_random_below(EVAL_END - TRAIN_SEEDS, seed, REIN_STREAM_EVAL, counter[0],
-                                                           counter[1], 0, 0);
+    const int64_t problem = rein_browse_problem(seed, split, which, round, m->config.train_seeds);
     *out = (rein_task){.key = (uint64_t)which << 32 | (uint64_t)problem, .index = index,
                        .number = {(double)which, (double)problem}};
     return REIN_OK;
@@ -275,30 +283,6 @@ static rein_status miniwob_difficulty(const rein_env *env, const rein_task *task
     return REIN_OK;
 }
 
-static const char instructions[] =
-    "You act on a web page. Each message shows the page; elements have numbers in brackets. Answer with exactly one action:\n"
-    "click('1')\n"
-    "fill('2', 'text')\n"
-    "select_option('3', 'option')\n"
-    "press('2', 'Enter')\n"
-    "hover('1')\n"
-    "scroll(0, 200)\n"
-    "noop()";
-
-static rein_status miniwob_prompt(const rein_env *env, const rein_task *task, rein_str *out) {
-    (void)env, (void)task;
-    rein_str_puts(out, instructions);
-    return rein_str_check(out);
-}
-
-static rein_status miniwob_messages(const rein_env *env, const rein_task *task, rein_str *out, rein_str *tools) {
-    (void)env, (void)task, (void)tools;
-    rein_str_puts(out, "[{\"role\":\"system\",\"content\":");
-    rein_json_put_string(out, instructions, strlen(instructions));
-    rein_str_puts(out, "}]");
-    return rein_str_check(out);
-}
-
 static const rein_option options[] = {
     {"tasks", REIN_OPT_STRING, offsetof(rein_miniwob_config, tasks), "all", 0, 0, NULL,
      "pages with commas between: names, level1, level2, level3, all", NULL},
@@ -308,7 +292,7 @@ static const rein_option options[] = {
      "folder of the benchmark, from tools/fetch-miniwob", "DIR"},
     {"browser", REIN_OPT_STRING, offsetof(rein_miniwob_config, browser), NULL, 0, 0, NULL,
      "chromium-headless-shell or chromium (default: where distributions put it)", "FILE"},
-    {"train_seeds", REIN_OPT_INT, offsetof(rein_miniwob_config, train_seeds), "900000", 1, TRAIN_SEEDS, NULL,
+    {"train_seeds", REIN_OPT_INT, offsetof(rein_miniwob_config, train_seeds), "900000", 1, REIN_BROWSE_TRAIN_SEEDS, NULL,
      "different problems of a page to train on", NULL},
     {"max_steps", REIN_OPT_INT, offsetof(rein_miniwob_config, max_steps), "15", 1, 1000, NULL,
      "actions of an episode", NULL},
@@ -333,8 +317,8 @@ const rein_env_class rein_miniwob_class = {
     .task = miniwob_task,
     .fixed_count = miniwob_fixed_count,
     .difficulty = miniwob_difficulty,
-    .messages = miniwob_messages,
-    .prompt = miniwob_prompt,
+    .messages = rein_browse_messages,
+    .prompt = rein_browse_prompt,
     .baselines = baselines,
-    .turns = &rein_miniwob_turns,
+    .turns = &rein_browse_turns,
 };

@@ -10,8 +10,7 @@
 #define REIN_ENV_BROWSE_MINIWOB_H
 
 #include "base/option.h"
-#include "browser/browser.h"
-#include "rein/env.h"
+#include "env/browse/world.h"
 
 /** Values of the class's options. */
 typedef struct rein_miniwob_config {
@@ -37,20 +36,18 @@ typedef struct rein_miniwob_page {
 const rein_miniwob_page *rein_miniwob_pages(int64_t *n);
 
 typedef struct rein_miniwob {
-    rein_env env;
+    rein_browse_world world;
     rein_miniwob_config config;
     rein_arena arena;
-    rein_browser *browser;
-    const char *html;           /* folder, absolute */
-    const char **task[2];       /* names by split; evaluation's may be training's */
+    const char *html;     /* folder, absolute */
+    const char **task[2]; /* names by split; evaluation's may be training's */
     int64_t n_task[2];
     int64_t n_all;
-    const char **all;           /* every name of either split, in order: number[0] of a task is an index here */
+    const char **all; /* every name of either split, in order: number[0] of a task is an index here */
 } rein_miniwob;
 
 enum { REIN_MINIWOB_TASK, REIN_MINIWOB_SEED }; /* of rein_task.number */
 
-extern const rein_turns rein_miniwob_turns;
 extern const char rein_miniwob_js[];
 
 #endif

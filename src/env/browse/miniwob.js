@@ -1,6 +1,6 @@
 /*
- * Episodes of a MiniWoB++ page without its clock: window.miniwob.start(seed), .state(), and .oracle(task), the action that an
- * expert takes now. The oracles see what the policy sees (the goal and the page), and remember nothing.
+ * Episodes of a MiniWoB++ page without its clock: the world of world.h. The experts' actions are for SFT data and tests; they
+ * see what the policy sees (the goal and the page), and remember nothing.
  */
 (() => {
 'use strict';
@@ -15,7 +15,10 @@ const state = (options) => ({
   done: WOB_DONE_GLOBAL, raw: WOB_RAW_REWARD_GLOBAL, goal: goal(), page: rein.observe({ ...options, hide: HUD }),
 });
 
-const start = (seed) => {
+let task = '';
+
+const start = (name, seed) => {
+  task = name;
   if (document.activeElement) document.activeElement.blur();
   if (window.jQuery && jQuery.fx) jQuery.fx.off = true;
   rein.seed(seed);
@@ -233,7 +236,7 @@ const experts = {
   'read-table': () => enter(tableValue(between('Enter the value of ', ' into the text field and press Submit.'))),
 };
 
-const oracle = (task) => (WOB_DONE_GLOBAL || !experts[task] ? null : experts[task]());
+const oracle = () => (WOB_DONE_GLOBAL || !experts[task] ? null : experts[task]());
 
-window.miniwob = { start, state, oracle };
+window.world = { start, state, oracle };
 })();
