@@ -32,6 +32,16 @@ static inline rein_env *open_miniwob(const char *more) {
     return NULL;
 }
 
+static inline rein_env *open_site(const char *more) {
+    const char *browser = getenv("REIN_BROWSER");
+    char spec[1000];
+    rein_env *env = NULL;
+    snprintf(spec, sizeof spec, "site:%s%s%s%s", browser ? "browser=" : "", browser ? browser : "", browser ? "," : "", more);
+    if (rein_env_open(&env, spec) == REIN_OK) return env;
+    print_message("SKIPPED: %s\n", rein_error_message());
+    return NULL;
+}
+
 static inline rein_observation wait_for(rein_episode *ep) {
     rein_observation o;
     bool ready = false;
@@ -48,6 +58,22 @@ static inline rein_observation begin(rein_episode *ep, const rein_task *task) {
 static inline rein_observation act(rein_episode *ep, const char *action) {
     OK(ep->env->cls->turns->step(ep, action, strlen(action)));
     return wait_for(ep);
+}
+
+/* Plays with the expert; everything that was seen is appended to `seen`. */
+static inline rein_observation play(rein_episode *ep, const rein_task *task, rein_str *seen) {
+    rein_observation o = begin(ep, task);
+    while (!o.terminated && !o.truncated && !o.env_error) {
+        rein_str action = {0};
+        rein_str_append(seen, o.text, o.len);
+        OK(ep->env->cls->turns->oracle(ep, &action));
+        rein_str_printf(seen, "\n> %s\n", action.data ? action.data : "(nothing)");
+        o = act(ep, action.data ? action.data : "");
+        if (o.error) rein_str_printf(seen, "! %s\n", o.error);
+        rein_str_deinit(&action);
+    }
+    if (o.env_error) rein_str_printf(seen, "! %s\n", o.error);
+    return o;
 }
 
 static inline rein_episode *open_slot(const rein_env *env, int slot) {

@@ -8,27 +8,11 @@
 #include "browse_world.h"
 #include "env/browse/miniwob.h"
 
-enum { SEEDS = 3 }; /* of each page; REIN_MINIWOB_SEEDS asks for more */
+enum { SEEDS = 1 }; /* of each page; REIN_MINIWOB_SEEDS asks for more */
 
 static int seeds(void) {
     const char *more = getenv("REIN_MINIWOB_SEEDS");
     return more ? atoi(more) : SEEDS;
-}
-
-/* Plays with the expert; everything that was seen is appended to `seen`. */
-static rein_observation play(rein_episode *ep, const rein_task *task, rein_str *seen) {
-    rein_observation o = begin(ep, task);
-    while (!o.terminated && !o.truncated && !o.env_error) {
-        rein_str action = {0};
-        rein_str_append(seen, o.text, o.len);
-        OK(ep->env->cls->turns->oracle(ep, &action));
-        rein_str_printf(seen, "\n> %s\n", action.data ? action.data : "(nothing)");
-        o = act(ep, action.data ? action.data : "");
-        if (o.error) rein_str_printf(seen, "! %s\n", o.error);
-        rein_str_deinit(&action);
-    }
-    if (o.env_error) rein_str_printf(seen, "! %s\n", o.error);
-    return o;
 }
 
 /* The k-th problem of the i-th page. */

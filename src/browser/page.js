@@ -138,7 +138,7 @@ const roleOf = (e) => {
 const nameOf = (e) => {
   const labelled = e.getAttribute('aria-label');
   if (labelled) return labelled;
-  if (e.labels && e.labels.length) return [...e.labels].map((l) => l.innerText).join(' ');
+  if (e.labels && e.labels.length) return [...e.labels].map(ownText).join(' ');
   if (e.localName === 'input' && BUTTONS.has(e.type)) return e.value || e.alt || e.type;
   if (isText(e)) return e.getAttribute('placeholder') || '';
   if (e.localName === 'select' || e.localName === 'input') return '';
@@ -215,7 +215,7 @@ class Page {
     else this.lines.push(line);
   }
   flush() {
-    const text = clean(this.text, this.limits.line);
+    const text = clean(this.text, this.limits.line).replace(/( \|)+$/, '');
     this.text = '';
     if (text) this.put(text);
   }
