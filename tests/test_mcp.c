@@ -475,6 +475,44 @@ static void test_health(void **state) {
     rein_mcp_close(NULL);
 }
 
+/* A session with a list and a call, in which any allocation may fail. */
+static rein_status use_client(const char *features) {
+    const char *argv[] = {"/proc/self/exe", "--stub", features, NULL};
+    rein_mcp_client *c = NULL;
+    rein_mcp_result r[2] = {{.failed = false}};
+    int64_t id[2];
+    rein_status status;
+    REIN_TRY_OUT(status, rein_mcp_open(&c, &(rein_mcp_options){.argv = argv, .attempts = 1}), out);
+    REIN_TRY_OUT(status, rein_mcp_list(c, &id[0]), out);
+    REIN_TRY_OUT(status, rein_mcp_call(c, "echo", NULL, &id[1]), out);
+    for (int i = 0; i < 2; i++) REIN_TRY_OUT(status, rein_mcp_wait(c, id[i], &r[i]), out);
+    REIN_TRY_OUT(status, rein_str_check(&r[1].text), out);
+    if (strcmp(r[1].text.data, "{}") != 0 || r[0].failed || r[0].is_error) status = REIN_ERR_MISMATCH;
+out:
+    for (int i = 0; i < 2; i++) rein_mcp_result_deinit(&r[i]);
+    rein_mcp_close(c);
+    return status;
+}
+
+static void test_memory(void **state) {
+    static const char *const features[] = {"legacy", "modern,pages"};
+    (void)state;
+    for (size_t i = 0; i < REIN_COUNT(features); i++) {
+        int64_t before = rein_alloc_count(), refused = 0;
+        OK(use_client(features[i]));
+        int64_t n = rein_alloc_count() - before;
+        for (int64_t k = 1; k <= n; k++) {
+            rein_alloc_fail_after(k);
+            rein_status status = use_client(features[i]);
+            rein_alloc_fail_after(0);
+            refused += status == REIN_ERR_MEMORY; /* how bytes arrive decides whether there is a k-th */
+            if (status != REIN_ERR_MEMORY && status != REIN_OK)
+                fail_msg("%s, allocation %d of %d refused: %s", features[i], (int)k, (int)n, rein_error_message());
+        }
+        assert_true(refused >= n - 5);
+    }
+}
+
 /* ---- our own server ---- */
 
 static rein_status serve_list(void *user, rein_str *out) {
@@ -516,14 +554,14 @@ int main(int argc, char **argv) {
     if (argc == 3 && strcmp(argv[1], "--stub") == 0) return stub_main(argv[2]);
     if (argc == 2 && strcmp(argv[1], "--serve") == 0) return rein_mcp_serve(&service, 0, 1) != REIN_OK;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_eras),      cmocka_unit_test(test_no_era),       cmocka_unit_test(test_server_name),
-        cmocka_unit_test(test_pages),     cmocka_unit_test(test_arguments),    cmocka_unit_test(test_tool_errors),
-        cmocka_unit_test(test_many),      cmocka_unit_test(test_descriptors),  cmocka_unit_test(test_progress),
-        cmocka_unit_test(test_cancel),    cmocka_unit_test(test_list_changed), cmocka_unit_test(test_server_requests),
-        cmocka_unit_test(test_forms),     cmocka_unit_test(test_banner),       cmocka_unit_test(test_big),
-        cmocka_unit_test(test_bytes),     cmocka_unit_test(test_deep),         cmocka_unit_test(test_lies),
-        cmocka_unit_test(test_hang),      cmocka_unit_test(test_death),        cmocka_unit_test(test_retry),
-        cmocka_unit_test(test_circuit),   cmocka_unit_test(test_not_found),    cmocka_unit_test(test_health),
-        cmocka_unit_test(test_own_server)};
+        cmocka_unit_test(test_eras),    cmocka_unit_test(test_no_era),       cmocka_unit_test(test_server_name),
+        cmocka_unit_test(test_pages),   cmocka_unit_test(test_arguments),    cmocka_unit_test(test_tool_errors),
+        cmocka_unit_test(test_many),    cmocka_unit_test(test_descriptors),  cmocka_unit_test(test_progress),
+        cmocka_unit_test(test_cancel),  cmocka_unit_test(test_list_changed), cmocka_unit_test(test_server_requests),
+        cmocka_unit_test(test_forms),   cmocka_unit_test(test_banner),       cmocka_unit_test(test_big),
+        cmocka_unit_test(test_bytes),   cmocka_unit_test(test_deep),         cmocka_unit_test(test_lies),
+        cmocka_unit_test(test_hang),    cmocka_unit_test(test_death),        cmocka_unit_test(test_retry),
+        cmocka_unit_test(test_circuit), cmocka_unit_test(test_not_found),    cmocka_unit_test(test_health),
+        cmocka_unit_test(test_memory),  cmocka_unit_test(test_own_server)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
