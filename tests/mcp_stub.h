@@ -12,6 +12,7 @@
  *   fail=FILE     dies at a call, as often as FILE has bytes (one is taken away each time)
  *   start=FILE    dies at its start, likewise
  *   lost          no answer to any call
+ *   changes       with modern: the list of tools changes as soon as somebody wants to know
  */
 #ifndef REIN_TESTS_MCP_STUB_H
 #define REIN_TESTS_MCP_STUB_H
@@ -94,6 +95,30 @@ static inline void stub_ask(stub *s, const char *id, const char *method) {
     printf("{\"jsonrpc\":\"2.0\",\"id\":\"ask-%d\",\"method\":\"%s\",\"params\":{}}\n", ++s->asked, method);
 }
 
+#define STUB_FORM                                                                                                      \
+    "{\"message\":\"?\",\"requestedSchema\":{\"type\":\"object\",\"properties\":{\"a\":{\"default\":5},\"b\":{},"      \
+    "\"c\":{\"default\":\"x\"}}}}"
+
+static inline void stub_form(stub *s, const char *id) {
+    snprintf(s->asking, sizeof s->asking, "%s", id);
+    puts("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"elicitation/create\",\"params\":" STUB_FORM "}");
+}
+
+/* 2026-07-28: asks for a form first, and wants its state back with it. */
+static inline void stub_input(const char *id, struct json_object *params) {
+    const char *state = json_object_get_string(json_object_object_get(params, "requestState"));
+    if (state && strcmp(state, "s 1") == 0)
+        stub_text(
+            id,
+            json_object_to_json_string_ext(json_object_object_get(params, "inputResponses"), JSON_C_TO_STRING_PLAIN),
+            false);
+    else
+        printf("{\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":{\"resultType\":\"input_required\",\"requestState\":\"s "
+               "1\",\"inputRequests\":{"
+               "\"k\":{\"method\":\"elicitation/create\",\"params\":" STUB_FORM "}}}}\n",
+               id);
+}
+
 static inline void stub_lies(const char *id) {
     puts("{\"jsonrpc\":\"2.0\",\"id\":999999,\"result\":{\"content\":[{\"type\":\"text\",\"text\":\"for nobody\"}]}}");
     printf(
@@ -132,6 +157,10 @@ static inline void stub_call(stub *s, const char *id, struct json_object *params
         stub_ask(s, id, "roots/list");
     else if (strcmp(name, "sampling") == 0)
         stub_ask(s, id, "sampling/createMessage");
+    else if (strcmp(name, "form") == 0)
+        stub_form(s, id);
+    else if (strcmp(name, "input") == 0)
+        stub_input(id, params);
     else if (strcmp(name, "lies") == 0)
         stub_lies(id);
     else if (strcmp(name, "pid") == 0)
@@ -167,7 +196,7 @@ static inline void stub_list(const stub *s, const char *id, struct json_object *
 static inline void stub_discover(const char *id) {
     printf(
         "{\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":{\"resultType\":\"complete\",\"supportedVersions\":[\"2026-07-28\"],"
-        "\"capabilities\":{\"tools\":{}},\"_meta\":{\"io.modelcontextprotocol/"
+        "\"capabilities\":{\"tools\":{\"listChanged\":true}},\"_meta\":{\"io.modelcontextprotocol/"
         "serverInfo\":{\"name\":\"stub\",\"version\":"
         "\"1\"}}}}\n",
         id);
@@ -218,6 +247,9 @@ static inline void stub_line(stub *s, struct json_object *m) {
         stub_initialize(s, id);
     } else if (strcmp(method, "notifications/cancelled") == 0) {
         s->cancelled++;
+    } else if (strcmp(method, "subscriptions/listen") == 0) {
+        puts("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/subscriptions/acknowledged\",\"params\":{}}");
+        if (stub_has(s, "changes")) puts("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"}");
     } else if (strcmp(method, "tools/list") == 0) {
         if (stub_era_is_right(s, params))
             stub_list(s, id, params);

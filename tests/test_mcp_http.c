@@ -331,8 +331,48 @@ static void test_nobody(void **state) {
     rein_mcp_close(c);
 }
 
+static rein_status use_client(const char *url) {
+    rein_mcp_client *c = NULL;
+    rein_mcp_result r = {.failed = false};
+    int64_t id;
+    rein_status status;
+    REIN_TRY_OUT(
+        status,
+        rein_mcp_open(&c, &(rein_mcp_options){.url = url, .headers = own_headers, .attempts = 1, .backoff = 0.01}),
+        out);
+    REIN_TRY_OUT(status, rein_mcp_call(c, "f", NULL, &id), out);
+    REIN_TRY_OUT(status, rein_mcp_wait(c, id, &r), out);
+    REIN_TRY_OUT(status, rein_str_check(&r.text), out);
+    if (!r.failed && strcmp(r.text.data, "streamed") != 0) status = REIN_ERR_MISMATCH;
+out:
+    rein_mcp_result_deinit(&r);
+    rein_mcp_close(c);
+    return status;
+}
+
+/* Any allocation may fail: that is said, or (in what libcurl calls) a lost connection. */
+static void test_memory(void **state) {
+    char url[64];
+    (void)state;
+    pid_t pid = start_server("stream", url);
+    int64_t before = rein_alloc_count();
+    OK(use_client(url));
+    int64_t n = rein_alloc_count() - before, refused = 0;
+    for (int64_t k = 1; k <= n; k++) {
+        rein_alloc_fail_after(k);
+        rein_status status = use_client(url);
+        rein_alloc_fail_after(0);
+        refused += status == REIN_ERR_MEMORY;
+        if (status != REIN_ERR_MEMORY && status != REIN_OK)
+            fail_msg("allocation %d of %d refused: %s", (int)k, (int)n, rein_error_message());
+    }
+    assert_true(refused > n / 2);
+    stop_server(pid);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_answers), cmocka_unit_test(test_failures),
-                                       cmocka_unit_test(test_modern), cmocka_unit_test(test_nobody)};
+                                       cmocka_unit_test(test_modern), cmocka_unit_test(test_nobody),
+                                       cmocka_unit_test(test_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

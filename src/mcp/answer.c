@@ -223,7 +223,9 @@ static rein_status hear_answer(rein_mcp_client *c, int64_t wire, struct json_obj
 
 static void count_noise(rein_mcp_client *c) {
     c->health.noise++;
-    if (++c->session_noise > c->o.noise_max) rein_mcp_fail_session(c, "the server says too much that is no JSON-RPC");
+    bool stands = c->phase != PHASE_DOWN && c->phase != PHASE_BROKEN;
+    if (++c->session_noise > c->o.noise_max && stands)
+        rein_mcp_fail_session(c, "the server says too much that is no JSON-RPC");
 }
 
 static rein_status hear_message(rein_mcp_client *c, int64_t for_wire, struct json_object *m) {

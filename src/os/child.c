@@ -29,6 +29,7 @@ enum {
 };
 
 static const double GRACE = 0.5; /* s, before TERM and again before KILL */
+static const double LOOK = 0.05; /* s between looks at everything */
 
 struct rein_child {
     pid_t pid;
@@ -38,6 +39,7 @@ struct rein_child {
     char delimiter;
     size_t message_max;
     rein_str queue, said, complaint;
+    double look_at;     /* when to look at everything again */
     size_t sent;        /* bytes of queue that are written */
     size_t at, scanned; /* said: where the next message begins; no delimiter is in [at, scanned) */
 };
@@ -291,15 +293,23 @@ int rein_child_descriptors(const rein_child *c, struct pollfd *out, int most) {
     return n;
 }
 
+/* One system call if nothing is there. An exit shows as the end of the streams, but for children of its own that hold
+ * them: so from time to time everything is looked at. */
 rein_status rein_child_poll(rein_child *c, int wait_ms) {
     struct pollfd fd[STREAMS];
     bool any = false;
     size_t end;
-    REIN_TRY(exchange(c, &any));
-    if (any || wait_ms == 0 || c->fd[OUTPUT] < 0 || find_end(c, &end)) return REIN_OK;
-    int n = rein_child_descriptors(c, fd, STREAMS);
-    if (poll(fd, (nfds_t)n, wait_ms) < 0 && errno != EINTR) return rein_fail(REIN_ERR_IO, "poll: %s", strerror(errno));
-    return exchange(c, &any);
+    double now = rein_clock();
+    if (now < c->look_at) {
+        REIN_TRY(send_some(c));
+    } else {
+        c->look_at = now + LOOK;
+        REIN_TRY(exchange(c, &any));
+    }
+    if (any || c->fd[OUTPUT] < 0 || find_end(c, &end)) wait_ms = 0;
+    int n = rein_child_descriptors(c, fd, STREAMS), ready = poll(fd, (nfds_t)n, wait_ms);
+    if (ready < 0 && errno != EINTR) return rein_fail(REIN_ERR_IO, "poll: %s", strerror(errno));
+    return ready > 0 ? exchange(c, &any) : REIN_OK;
 }
 
 bool rein_child_next(rein_child *c, const char **out, size_t *len) {
