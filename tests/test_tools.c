@@ -14,6 +14,7 @@
 #include "env/tools/expression.h"
 #include "env/tools/folder.h"
 #include "env/tools/tools.h"
+#include "os/sandbox.h"
 #include "folder.h"
 #include "tools_player.h"
 
@@ -523,6 +524,36 @@ static void test_domains(void **state) {
     close(at.dir);
 }
 
+/* A program of the model's: arithmetic works; no end, no files, no network, no memory without end, no other programs. */
+static void test_python(void **state) {
+    static const char *const bad[][2] = {
+        {"{\"code\":\"while True: pass\"}", "longer than"},
+        {"{\"code\":\"print(open('/etc/passwd').read())\"}", "No such file"},
+        {"{\"code\":\"import socket; socket.socket()\"}", "Address family not supported"},
+        {"{\"code\":\"x = bytearray(1 << 30)\"}", "MemoryError"},
+        {"{\"code\":\"import os\\nwhile True: os.fork()\"}", "unavailable"},
+        {"{\"code\":\"while True: print('a' * 1000)\"}", "more than"},
+        {"{\"code\":\"1 +\"}", "SyntaxError"},
+        {"{\"code\":\"open('/x', 'w')\"}", "Read-only file system"},
+    };
+    rein_tool_place at = {.dir = -1};
+    rein_str why = {0};
+    bool is_error;
+    (void)state;
+    if (!rein_sandbox_available(&why) || !rein_path_exists("/usr/bin/python3")) {
+        printf("Python in a sandbox is not tested: %s\n", why.data ? why.data : "it is not installed");
+        rein_str_deinit(&why);
+        skip();
+    }
+    assert_string_equal(ask(&at, "execute_python", "{\"code\":\"print(2**70)\\nprint({'b', 'a'} == {'a', 'b'})\"}", &is_error),
+                        "1180591620717411303424\nTrue");
+    assert_false(is_error);
+    for (size_t i = 0; i < REIN_COUNT(bad); i++) {
+        const char *said = ask(&at, "execute_python", bad[i][0], &is_error);
+        if (!is_error || !strstr(said, bad[i][1])) fail_msg("%s says: %s", bad[i][0], said);
+    }
+}
+
 /* ---- prompts, grammar, record ---- */
 
 static void test_texts(void **state) {
@@ -595,7 +626,7 @@ int main(void) {
         cmocka_unit_test(test_held_out),  cmocka_unit_test(test_turns),      cmocka_unit_test(test_aliases),
         cmocka_unit_test(test_injected),  cmocka_unit_test(test_same_in_all_slots),
         cmocka_unit_test(test_idle_turns), cmocka_unit_test(test_v1),        cmocka_unit_test(test_holds),
-        cmocka_unit_test(test_texts),     cmocka_unit_test(test_expressions), cmocka_unit_test(test_domains),     cmocka_unit_test(test_long_results),
+        cmocka_unit_test(test_texts),     cmocka_unit_test(test_expressions), cmocka_unit_test(test_domains), cmocka_unit_test(test_python),     cmocka_unit_test(test_long_results),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

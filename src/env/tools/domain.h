@@ -32,6 +32,7 @@ typedef struct rein_tool {
     const char *name, *description;
     const char *schema; /* JSON Schema of the arguments */
     rein_status (*call)(const rein_tool_place *at, struct json_object *args, rein_tool_reply *out);
+    bool by_machine; /* what it answers depends on what is installed: for users' tasks, never in generated ones */
 } rein_tool;
 
 typedef struct rein_tool_domain {

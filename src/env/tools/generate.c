@@ -477,7 +477,7 @@ static void add_distractors(rein_tools_task *t, const rein_tools_pool *pool, uin
     for (int d = 0; all[d]; d++)
         for (int i = 0; i < all[d]->n_tool && (pool->domains >> d & 1); i++) {
             const char *name = all[d]->tool[i].name;
-            if (!has_tool(t, name) && ((key & 1) || !is_heldout_tool(pool, name)) && n < (int)REIN_COUNT(other))
+            if (!has_tool(t, name) && !all[d]->tool[i].by_machine && ((key & 1) || !is_heldout_tool(pool, name)) && n < (int)REIN_COUNT(other))
                 other[n++] = name;
         }
     for (int k = 0; n > 0 && t->n_tool < pool->tools_per_task; k++) {

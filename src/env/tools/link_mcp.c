@@ -70,6 +70,13 @@ static rein_status start_sandboxed(server *s, const rein_tool_mcp_options *o, co
     return status;
 }
 
+/* A server that runs programs for the model makes a sandbox for each, which it could not do inside of another. */
+static bool starts_programs(const rein_tool_domain *domain) {
+    bool any = false;
+    for (int i = 0; i < domain->n_tool; i++) any |= domain->tool[i].by_machine;
+    return any;
+}
+
 static rein_status start_domain(mcp_link *m, const rein_tool_domain *domain, const rein_tool_mcp_options *o) {
     server *s = &m->server[m->n];
     char *program, *folder, *filter;
@@ -80,7 +87,7 @@ static rein_status start_domain(mcp_link *m, const rein_tool_domain *domain, con
     REIN_TRY(rein_path_format(&m->arena, &folder, "%s/%s", o->folder, s->name));
     REIN_TRY(rein_path_format(&m->arena, &filter, "%s/filter", o->folder));
     m->n++;
-    if (o->sandboxed) return start_sandboxed(s, o, program, folder, filter);
+    if (o->sandboxed && !starts_programs(domain)) return start_sandboxed(s, o, program, folder, filter);
     const char *const argv[] = {program, "mcp", "serve", s->name, "--folder", folder, NULL};
     return rein_mcp_open(&s->client, &(rein_mcp_options){.argv = argv, .timeout = o->timeout, .seed = o->seed});
 }

@@ -227,20 +227,20 @@ static rein_status get_aggs(const rein_tool_place *at, struct json_object *args,
 #define SYMBOL OBJECT "{\"symbol\":{\"type\":\"string\"}},\"required\":[\"symbol\"]}"
 
 static const rein_tool tools[] = {
-    {"get_quote", "Current price of a company.", SYMBOL, get_quote},
-    {"get_previous_close", "Price at the end of the previous day.", SYMBOL, get_previous_close},
-    {"get_change_percent", "Change of the price since the previous day.", SYMBOL, get_change_percent},
-    {"get_company_profile", "Sector, city, chief executive and employees.", SYMBOL, get_company_profile},
-    {"get_income_statement", "Revenue and net income of the last year.", SYMBOL, get_income_statement},
+    {"get_quote", "Current price of a company.", SYMBOL, get_quote, false},
+    {"get_previous_close", "Price at the end of the previous day.", SYMBOL, get_previous_close, false},
+    {"get_change_percent", "Change of the price since the previous day.", SYMBOL, get_change_percent, false},
+    {"get_company_profile", "Sector, city, chief executive and employees.", SYMBOL, get_company_profile, false},
+    {"get_income_statement", "Revenue and net income of the last year.", SYMBOL, get_income_statement, false},
     {"search_ticker", "Symbols of companies by name.", OBJECT "{\"query\":{\"type\":\"string\"}},\"required\":[\"query\"]}",
-     search_ticker},
-    {"get_market_gainers", "The companies that gained most today.", NOTHING, get_market_gainers},
-    {"get_market_losers", "The companies that lost most today.", NOTHING, get_market_losers},
-    {"get_stock_news", "News of a company.", SYMBOL, get_stock_news},
+     search_ticker, false},
+    {"get_market_gainers", "The companies that gained most today.", NOTHING, get_market_gainers, false},
+    {"get_market_losers", "The companies that lost most today.", NOTHING, get_market_losers, false},
+    {"get_stock_news", "News of a company.", SYMBOL, get_stock_news, false},
     {"get_aggs", "Closing prices of the last days.",
      OBJECT "{\"ticker\":{\"type\":\"string\"},\"days\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":10}},"
             "\"required\":[\"ticker\"]}",
-     get_aggs},
+     get_aggs, false},
 };
 
 const rein_tool_domain rein_domain_market = {"market", "quotes, profiles, news and aggregates of generated companies",

@@ -96,8 +96,8 @@ static rein_status tavily_qna_search(const rein_tool_place *at, struct json_obje
     "\"required\":[\"query\"]}"
 
 static const rein_tool tools[] = {
-    {"tavily_search", "Search the web: the best three results.", QUERY, tavily_search},
-    {"tavily_qna_search", "Search the web: the best result.", QUERY, tavily_qna_search},
+    {"tavily_search", "Search the web: the best three results.", QUERY, tavily_search, false},
+    {"tavily_qna_search", "Search the web: the best result.", QUERY, tavily_qna_search, false},
 };
 
 const rein_tool_domain rein_domain_search = {"search", "a search engine over generated documents", tools,
