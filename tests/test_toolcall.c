@@ -11,9 +11,11 @@
 #include "base/option.h"
 #include "base/random.h"
 #include "gen/automaton.h"
+#include "gen/grammar.h"
 #include "gen/schema.h"
 #include "golden_json.h"
 #include "testing.h"
+#include "text/bpe.h"
 #include "text/bytelevel.h"
 #include "text/toolcall.h"
 
@@ -440,6 +442,8 @@ static const struct {
      "\"properties\":{}}}}",
      "now() - The time"},
     {"{\"name\":\"bare\"}", "bare()"},
+    {"{\"name\":\"odd\",\"description\":\"a\\tb\\u0007\",\"inputSchema\":{\"properties\":{\"x\\ny\":{}}}}",
+     "odd(x y?: any) - a b "},
     {"{\"name\":\"add\",\"inputSchema\":{\"type\":\"object\",\"required\":[\"items\"],\"properties\":{\"items\":{"
      "\"type\":\"array\",\"items\":{"
      "\"$ref\":\"#/$defs/"
@@ -700,6 +704,48 @@ static void written_calls_are_admitted(void **state) {
     json_object_put(tools);
 }
 
+/* The same through tokens, as a sampler uses it: any allowed ids until the end token. */
+static void sampled_tokens_read(void **state) {
+    (void)state;
+    static const char *const special[] = {"<end>"};
+    const char *text =
+        "{\"name\": \"list_channels\", \"parameters\": {}}; {\"name\": \"send\", \"parameters\": {\"text\": \"";
+    size_t len = strlen(text);
+    const int32_t end = 0;
+    rein_bpe_options o = {.vocab_size = 300, .special = special, .n_special = 1, .full_byte_alphabet = true};
+    rein_tokenizer *tok;
+    rein_grammar *g;
+    rein_str tag = {0}, turn = {0};
+    struct json_object *tools = all_tools(), *schema;
+    int64_t calls = 0;
+    OK(rein_tokenizer_train(&tok, &o, &text, &len, 1));
+    OK(rein_toolcall_grammar(&tag, REIN_TOOLCALL_LLAMA3, tools, (rein_toolcall_turn){0}));
+    schema = parse(tag.data);
+    OK(rein_grammar_open_schema(
+        &g, schema,
+        &(rein_vocabulary){.tokenizer = tok, .V = rein_tokenizer_vocab_size(tok), .end = &end, .n_end = 1}));
+    for (uint32_t k = 0; k < 20; k++) {
+        dice d = {.row = 200000 + k};
+        int32_t at = 0, id = -1;
+        rein_str_clear(&turn);
+        while (id != end) {
+            rein_kept may;
+            OK(rein_grammar_allowed(g, at, &may));
+            id = may.ids[roll(&d, may.n)];
+            OK(rein_grammar_advance(g, &at, id));
+            if (id != end) OK(rein_tokenizer_decode(tok, &id, 1, false, &turn));
+        }
+        calls += check_sampled(REIN_TOOLCALL_LLAMA3, tools, &turn);
+    }
+    assert_true(calls >= 20);
+    rein_grammar_close(g);
+    rein_tokenizer_destroy(tok);
+    json_object_put(schema);
+    json_object_put(tools);
+    rein_str_deinit(&tag);
+    rein_str_deinit(&turn);
+}
+
 static void bad_tools_are_named(void **state) {
     (void)state;
     rein_str text = {0};
@@ -794,6 +840,7 @@ int main(void) {
         cmocka_unit_test(arguments_are_checked),
         cmocka_unit_test(what_grammars_admit_reads),
         cmocka_unit_test(written_calls_are_admitted),
+        cmocka_unit_test(sampled_tokens_read),
         cmocka_unit_test(bad_tools_are_named),
         cmocka_unit_test(bad_structural_tags_are_named),
         cmocka_unit_test(refused_memory_is_an_error),

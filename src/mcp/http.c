@@ -38,7 +38,7 @@ typedef struct exchange {
     rein_sse sse;
     bool under_way;    /* in the multi handle */
     bool has_response; /* its headers are there */
-    bool is_sse, is_get;
+    bool is_sse, is_get, too_long;
     bool answered; /* nobody waits for it */
     long http_status;
     double begun, again_at; /* again_at: when to connect again; 0: never */
@@ -138,8 +138,13 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *user) {
     size_t most = x->t->o->message_max;
     (void)size;
     note_response(x);
-    if (x->is_sse) return rein_sse_feed(&x->sse, bytes, n, most, on_sse, x) == REIN_OK ? n : 0;
-    if (x->in.len + n > most) return 0;
+    if (x->is_sse) {
+        rein_status status = rein_sse_feed(&x->sse, bytes, n, most, on_sse, x);
+        x->too_long = status == REIN_ERR_FORMAT;
+        return status == REIN_OK ? n : 0;
+    }
+    x->too_long = x->in.len + n > most;
+    if (x->too_long) return 0;
     rein_str_append(&x->in, bytes, n);
     return x->in.failed ? 0 : n;
 }
@@ -184,6 +189,11 @@ static rein_status add_lines(exchange *x, const char *lines) {
         end = lines + strcspn(lines, "\n");
         rein_str_clear(&line);
         rein_str_append(&line, lines, (size_t)(end - lines));
+        if (line.len > 2 && strcmp(line.data + line.len - 2, ": ") == 0) { /* libcurl's way to say an empty value */
+            line.len -= 2;
+            line.data[line.len] = '\0';
+            rein_str_putc(&line, ';');
+        }
         struct curl_slist *list = rein_str_check(&line) == REIN_OK ? curl_slist_append(x->headers, line.data) : NULL;
         if (list)
             x->headers = list;
@@ -237,7 +247,7 @@ static rein_status set_up(exchange *x, const char *lines) {
 
 static rein_status connect_exchange(exchange *x, const char *lines) {
     x->error[0] = '\0';
-    x->has_response = x->is_sse = false;
+    x->has_response = x->is_sse = x->too_long = false;
     x->http_status = 0;
     x->again_at = 0;
     x->begun = rein_clock();
@@ -330,7 +340,9 @@ static bool may_help(long http_status) {
 
 static rein_status push_loss(exchange *x) {
     char why[CURL_ERROR_SIZE + 64];
-    if (x->error[0])
+    if (x->too_long)
+        snprintf(why, sizeof why, "the server sent a message of more than %zu bytes", x->t->o->message_max);
+    else if (x->error[0])
         snprintf(why, sizeof why, "%s", x->error);
     else if (is_good(x))
         snprintf(why, sizeof why, "the response ended without an answer");

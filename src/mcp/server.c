@@ -220,10 +220,11 @@ static rein_status answer_lines(server *v, rein_str *buffer) {
     return status;
 }
 
-/* *ended: the input has ended. A line that is too long is thrown away, up to its end. */
-static rein_status read_some(server *v, int in, rein_str *buffer, bool *too_long, bool *ended) {
+/* *ended: the input has ended. *whole: a line has. A line that is too long is thrown away, up to its end. */
+static rein_status read_some(server *v, int in, rein_str *buffer, bool *too_long, bool *whole, bool *ended) {
     char chunk[CHUNK];
     ssize_t n = read(in, chunk, sizeof chunk);
+    *whole = false;
     if (n < 0 && errno == EINTR) return REIN_OK;
     if (n < 0 && errno != ECONNRESET) return rein_fail(REIN_ERR_IO, "reading from the client: %s", strerror(errno));
     *ended = n <= 0;
@@ -232,6 +233,7 @@ static rein_status read_some(server *v, int in, rein_str *buffer, bool *too_long
     if (*too_long && !newline) return REIN_OK;
     if (*too_long) from = newline + 1;
     *too_long = false;
+    *whole = newline != NULL;
     rein_str_append(buffer, from, (size_t)(chunk + n - from));
     REIN_TRY(rein_str_check(buffer));
     if (newline || buffer->len <= LINE_MAX_BYTES) return REIN_OK;
@@ -245,9 +247,9 @@ rein_status rein_mcp_serve(const rein_mcp_service *service, int in, int out) {
     server v = {.s = service, .out = out};
     rein_str buffer = {0};
     rein_status status = REIN_OK;
-    for (bool ended = false, too_long = false; status == REIN_OK && !ended;) {
-        status = read_some(&v, in, &buffer, &too_long, &ended);
-        if (status == REIN_OK && buffer.len > 0) status = answer_lines(&v, &buffer);
+    for (bool ended = false, too_long = false, whole; status == REIN_OK && !ended;) {
+        status = read_some(&v, in, &buffer, &too_long, &whole, &ended);
+        if (status == REIN_OK && whole) status = answer_lines(&v, &buffer);
     }
     rein_str_deinit(&buffer);
     rein_str_deinit(&v.reply);

@@ -114,7 +114,7 @@ rein_status rein_mcp_discovered(rein_mcp_client *c, struct json_object *result) 
         ours = ours || (version && strcmp(version, REIN_MCP_MODERN) == 0);
         legacy = legacy || (version && rein_mcp_is_legacy(version));
     }
-    if (!ours && legacy) return rein_mcp_initialize(c);
+    if (!versions || (!ours && legacy)) return rein_mcp_initialize(c); /* no DiscoverResult: it answers anything */
     if (!ours) {
         rein_mcp_break_session(c, "the server supports no version of the protocol that is known here");
         return REIN_OK;

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+enum { ID_MAX = 1024 }; /* bytes; it is sent back in a header */
+
 /* "name: value" or "name:value"; is the line's field `name`? Then its value. */
 static bool is_field(const rein_str *line, const char *name, const char **value, size_t *len) {
     size_t n = strlen(name);
@@ -45,7 +47,7 @@ static rein_status end_line(rein_sse *s, rein_sse_fn fn, void *user) {
         if (s->has_data) rein_str_putc(&s->data, '\n');
         rein_str_append(&s->data, value, len);
         s->has_data = true;
-    } else if (is_field(&s->line, "id", &value, &len) && !memchr(value, '\0', len)) {
+    } else if (is_field(&s->line, "id", &value, &len) && len <= ID_MAX && !memchr(value, '\0', len)) {
         rein_str_clear(&s->id);
         rein_str_append(&s->id, value, len);
     } else if (is_field(&s->line, "retry", &value, &len)) {

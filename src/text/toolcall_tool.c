@@ -149,6 +149,7 @@ static size_t sentence_length(const char *text) {
 
 rein_status rein_tool_signature(rein_str *out, struct json_object *tool) {
     rein_tool parts;
+    size_t before = out->len;
     REIN_TRY(rein_tool_parts(&parts, tool));
     const char *sentence = parts.description + strspn(parts.description, " \t\r\n");
     rein_str_printf(out, "%s(", parts.name);
@@ -156,5 +157,7 @@ rein_status rein_tool_signature(rein_str *out, struct json_object *tool) {
     rein_str_putc(out, ')');
     if (*sentence) rein_str_puts(out, " - ");
     rein_str_append(out, sentence, sentence_length(sentence));
-    return rein_str_check(out);
+    REIN_TRY(rein_str_check(out));
+    rein_toolcall_clean(out->data + before); /* a server's names and words */
+    return REIN_OK;
 }
