@@ -23,7 +23,8 @@ static void must(rein_status status) {
 static const char action[] =
     "<tool_call>\n{\"name\": \"get_quote\", \"arguments\": {\"symbol\": \"ALVR\"}}\n</tool_call>\n"
     "<tool_call>\n{\"name\": \"get_quote\", \"arguments\": {\"symbol\": \"DRVO\"}}\n</tool_call>\n"
-    "<tool_call>\n{\"name\": \"send_slack_message\", \"arguments\": {\"channel\": \"general\", \"message\": \"x\"}}\n</tool_call>\n";
+    "<tool_call>\n{\"name\": \"send_slack_message\", \"arguments\": {\"channel\": \"general\", \"message\": "
+    "\"x\"}}\n</tool_call>\n";
 enum { CALLS = 3 };
 
 /* Seconds of processor time of this process, which tells more than the clock on a busy machine. */
@@ -91,8 +92,10 @@ int main(int argc, char **argv) {
         fprintf(stderr, "usage: bench_tools REIN [SECONDS]\n");
         return 2;
     }
-    snprintf(spec[0], sizeof spec[0], "tools:categories=quote_post,mix=(1,0,0),transport=mcp,sandbox=none,server_command=%s", argv[1]);
-    snprintf(spec[1], sizeof spec[1], "tools:categories=quote_post,mix=(1,0,0),transport=mcp,server_command=%s", argv[1]);
+    snprintf(spec[0], sizeof spec[0],
+             "tools:categories=quote_post,mix=(1,0,0),transport=mcp,sandbox=none,server_command=%s", argv[1]);
+    snprintf(spec[1], sizeof spec[1], "tools:categories=quote_post,mix=(1,0,0),transport=mcp,server_command=%s",
+             argv[1]);
     measure("direct", "tools:categories=quote_post,mix=(1,0,0)", seconds);
     measure("mcp", spec[0], seconds);
     measure("sandboxed", spec[1], seconds);

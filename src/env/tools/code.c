@@ -54,7 +54,8 @@ static rein_status calculate(const rein_tool_place *at, struct json_object *args
 
 static rein_status store_execution_result(const rein_tool_place *at, struct json_object *args, rein_tool_reply *out) {
     const char *key, *data;
-    if (!rein_tool_string(&key, args, "context_key", out) || !rein_tool_string(&data, args, "data", out)) return REIN_OK;
+    if (!rein_tool_string(&key, args, "context_key", out) || !rein_tool_string(&data, args, "data", out))
+        return REIN_OK;
     const char *const pair[][2] = {{"key", key}, {"value", data}};
     REIN_TRY(rein_lines_put(at->dir, FILE_NAME, pair, (int)REIN_COUNT(pair)));
     rein_str_printf(out->text, "stored under %s", key);
@@ -81,7 +82,8 @@ static const rein_tool tools[] = {
     {"calculate", "Value of an arithmetic expression.",
      OBJECT "{\"expression\":{\"type\":\"string\"}},\"required\":[\"expression\"]}", calculate, false},
     {"store_execution_result", "Keep a text under a key.",
-     OBJECT "{\"context_key\":{\"type\":\"string\"},\"data\":{\"type\":\"string\"}},\"required\":[\"context_key\",\"data\"]}",
+     OBJECT
+     "{\"context_key\":{\"type\":\"string\"},\"data\":{\"type\":\"string\"}},\"required\":[\"context_key\",\"data\"]}",
      store_execution_result, false},
     {"get_execution_context", "What is kept under a key.",
      OBJECT "{\"context_key\":{\"type\":\"string\"}},\"required\":[\"context_key\"]}", get_execution_context, false},
@@ -89,5 +91,5 @@ static const rein_tool tools[] = {
      OBJECT "{\"code\":{\"type\":\"string\"}},\"required\":[\"code\"]}", execute_python, true},
 };
 
-const rein_tool_domain rein_domain_code = {"code", "arithmetic, and values kept under keys", tools, (int)REIN_COUNT(tools),
-                                           false};
+const rein_tool_domain rein_domain_code = {"code", "arithmetic, and values kept under keys", tools,
+                                           (int)REIN_COUNT(tools), false};

@@ -53,7 +53,7 @@ static rein_status move_file(const rein_tool_place *at, struct json_object *args
 }
 
 #define OBJECT "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":"
-#define PATH OBJECT "{\"path\":{\"type\":\"string\"}},\"required\":[\"path\"]}"
+#define PATH   OBJECT "{\"path\":{\"type\":\"string\"}},\"required\":[\"path\"]}"
 
 static const rein_tool tools[] = {
     {"read_text_file", "Content of a file.", PATH, read_text_file, false},
@@ -68,5 +68,5 @@ static const rein_tool tools[] = {
      move_file, false},
 };
 
-const rein_tool_domain rein_domain_files = {"files", "a folder whose files can be read, written, listed and moved", tools,
-                                            (int)REIN_COUNT(tools), false};
+const rein_tool_domain rein_domain_files = {"files", "a folder whose files can be read, written, listed and moved",
+                                            tools, (int)REIN_COUNT(tools), false};

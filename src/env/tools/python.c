@@ -37,7 +37,8 @@ static rein_status report(rein_tool_reply *out, rein_child *child, const rein_st
     const char *words = rein_child_last_words(child, &len);
     if (text->len > OUTPUT_MAX) return rein_tool_error(out, "the program prints more than %d bytes", OUTPUT_MAX);
     if (late || status == -24) return rein_tool_error(out, "the program ran longer than %d s", SECONDS);
-    if (status != 0) return rein_tool_error(out, "%.*s", len > 0 ? len : 26, len > 0 ? words : "the program was stopped");
+    if (status != 0)
+        return rein_tool_error(out, "%.*s", len > 0 ? len : 26, len > 0 ? words : "the program was stopped");
     if (text->len == 0) rein_str_puts(out->text, "the program printed nothing");
     rein_str_append(out->text, text->data ? text->data : "", text->len);
     return REIN_OK;
@@ -70,9 +71,10 @@ static rein_status run_sandboxed(rein_tool_reply *out, const char *code) {
     int fd = mkstemp(filter);
     if (fd < 0) return rein_fail(REIN_ERR_IO, "cannot make a file in /tmp");
     close(fd);
-    rein_status status = rein_sandbox_wrap(&box, &(rein_sandbox_options){.argv = argv, .filter = filter, .env = env,
-                                                                         .memory = INT64_C(512) << 20,
-                                                                         .cpu_seconds = SECONDS - 1});
+    rein_status status = rein_sandbox_wrap(
+        &box,
+        &(rein_sandbox_options){
+            .argv = argv, .filter = filter, .env = env, .memory = INT64_C(512) << 20, .cpu_seconds = SECONDS - 1});
     if (status == REIN_OK) {
         status = run(out, box.argv);
         rein_sandbox_deinit(&box);

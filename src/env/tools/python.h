@@ -1,5 +1,6 @@
 /*
- * A Python program of the model's, in a sandbox of its own: no network, no files but its own, limits on time and memory.
+ * A Python program of the model's, in a sandbox of its own: no network, no files but its own, limits on time and
+ * memory.
  *
  * Where there is no sandbox it is not run: the tool says so.
  */
