@@ -1,7 +1,7 @@
 # Short names for the presets of CMakePresets.json, which are the source of truth.
 PRESET ?= release
 
-.PHONY: build test debug tsan bench format check
+.PHONY: build test debug tsan bench format check miniwob
 build:
 	cmake --preset $(PRESET)
 	cmake --build --preset $(PRESET)
@@ -21,3 +21,7 @@ format:
 
 check: build
 	ctest --preset $(PRESET) -R '^check_'
+
+# pages for the environment miniwob and its tests
+miniwob:
+	tools/fetch-miniwob

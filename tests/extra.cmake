@@ -42,3 +42,10 @@ if(REIN_SANITIZE MATCHES "fuzzer")
     add_dependencies(fuzzers ${name})
   endforeach()
 endif()
+
+# Where there is no browser, or no pages to browse, these say so, and are counted as skipped.
+foreach(name test_browser test_browse_miniwob)
+  if(TARGET ${name})
+    set_tests_properties(${name} PROPERTIES SKIP_REGULAR_EXPRESSION "SKIPPED: ")
+  endif()
+endforeach()

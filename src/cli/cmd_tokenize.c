@@ -165,7 +165,7 @@ static const rein_option train_options[] = {
      .type = REIN_OPT_STRING,
      .offset = offsetof(train_values, input),
      .metavar = "FILE",
-     .help = "*.jsonl: lines {\"text\"} or {\"prompt\",\"completion\"}; any other name: plain text, line by line"},
+     .help = "*.jsonl: lines {\"text\"}, {\"prompt\",\"completion\"} or {\"messages\"}; any other name: plain text, line by line"},
     {.name = "vocab_size",
      .type = REIN_OPT_INT,
      .offset = offsetof(train_values, vocab_size),
@@ -235,11 +235,30 @@ static rein_status list_split(string_list *list, const char *text, size_t len, c
     return REIN_OK;
 }
 
+/* What a chat template writes of them: roles, line feeds, contents. */
+static rein_status add_messages(string_list *list, struct json_object *messages) {
+    for (size_t i = 0; i < json_object_array_length(messages); i++) {
+        static const char *const part[] = {"role", "content"};
+        struct json_object *message = json_object_array_get_idx(messages, i);
+        for (size_t k = 0; k < REIN_COUNT(part); k++) {
+            const char *text;
+            size_t len;
+            REIN_TRY(rein_json_string(&text, &len, message, part[k]));
+            REIN_TRY(list_add(list, text, len));
+            REIN_TRY(list_add(list, "\n", 1));
+        }
+    }
+    return REIN_OK;
+}
+
 static rein_status add_row(void *user, int64_t line, struct json_object *row) {
     static const char *const pair[] = {"prompt", "completion"};
     const char *text;
     size_t len;
+    struct json_object *messages;
     (void)line;
+    if (json_object_object_get_ex(row, "messages", &messages) && json_object_is_type(messages, json_type_array))
+        return add_messages(user, messages);
     if (!rein_json_has(row, "prompt")) {
         REIN_TRY(rein_json_string(&text, &len, row, "text"));
         return list_add(user, text, len);

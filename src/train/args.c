@@ -361,6 +361,8 @@ const rein_shared_option rein_train_rows[] = {
      "standardise the advantages over tokens", NULL}, PPO},
     {{"normalize_returns", REIN_OPT_BOOL, offsetof(rein_train_args, normalize_returns), "false", 0, 0, NULL,
      "the value function learns returns standardised by their running mean and deviation", NULL}, PPO},
+    {{"bootstrap_truncated", REIN_OPT_BOOL, offsetof(rein_train_args, bootstrap_truncated), "false", 0, 0, NULL,
+     "where a limit cut an answer or an episode off, its value there stands for what would have come", NULL}, PPO},
     /* reference policy */
     {{"beta", REIN_OPT_STRING, offsetof(rein_train_args, beta), "0", 0, 0, NULL,
      "weight of the KL to the reference; 0: none", "VALUES"}, GRPO},

@@ -95,7 +95,7 @@ typedef struct rein_train_args {
     const char *reward_clip_range;
     int64_t soft_overlong_cache;
     double missing_eos_penalty, gamma, lam;
-    bool turn_credit, whiten_rewards, whiten_advantages, normalize_returns;
+    bool turn_credit, whiten_rewards, whiten_advantages, normalize_returns, bootstrap_truncated;
     /* reference */
     const char *beta, *ref_model; /* beta: a schedule */
     bool kl_in_reward, sync_ref_model;

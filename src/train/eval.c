@@ -6,6 +6,7 @@
 
 #include "env/open.h"
 #include "rollout/rollout.h"
+#include "train/reward_model.h"
 #include "train/trainer.h"
 
 static rein_status list_tasks(rein_evaluation *e, const rein_env *env, const rein_eval_args *a) {
@@ -166,7 +167,8 @@ rein_status rein_evaluate(rein_evaluation *out, const rein_eval_args *args, rein
     rein_status status;
     shown s = {.detail = detail, .user = user};
     *out = (rein_evaluation){0};
-    REIN_TRY_OUT(status, rein_env_open(&out->env, args->env), out);
+    const rein_reward_host host = rein_reward_model_host(dev);
+    REIN_TRY_OUT(status, rein_env_open_host(&out->env, args->env, &host), out);
     const rein_env *env = out->env;
     REIN_TRY_OUT(status, list_tasks(out, env, args), out);
     REIN_TRY_OUT(status, run_players(out, env, args), out);

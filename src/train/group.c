@@ -73,7 +73,7 @@ fail:
 
 rein_status rein_group_batch_more(rein_group_batch *b, bool divergence, bool value) {
     size_t T = (size_t)b->forest.n_tok;
-    float **exact[] = {&b->divergence, &b->ddivergence}, **own[] = {&b->value, &b->dvalue};
+    float **exact[] = {&b->divergence, &b->ddivergence}, **own[] = {&b->value, &b->dvalue, &b->score};
     double **wide[] = {&b->old_value, &b->ret, &b->now, &b->slope};
     for (size_t k = 0; divergence && k < REIN_COUNT(exact); k++)
         REIN_TRY(rein_arena_alloc(&b->arena, exact[k], T * sizeof(float)));
@@ -96,7 +96,7 @@ rein_status rein_group_audit(const rein_group_batch *b, int64_t part) {
     for (int64_t i = 0; i < p->n_entry; i++) {
         const rein_span *s = &b->forest.span[p->entry[i]];
         for (int64_t t = s->tok; t < s->tok + s->n && !p->context[i]; t++) {
-            if (!b->forest.want[t]) continue;
+            if (!(b->forest.want[t] & REIN_WANT_TOKEN)) continue;
             if (memcmp(&b->logp[t], &b->old_logp[t], sizeof(float)) != 0)
                 return rein_fail(REIN_ERR_MISMATCH,
                                  "log-prob of token %lld of span %lld: sampled %.9g, trained %.9g; the sampler and the "

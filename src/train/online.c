@@ -140,9 +140,9 @@ static rein_status open_env(rein_env **env, const rein_train_args *a, rein_devic
         return rein_fail(REIN_ERR_USAGE,
                          "reward_funcs and reward_weights belong to dataset_name; env '%s' has its own rewards",
                          a->env);
-    if (a->env) return rein_env_open(env, a->env);
-    if (!a->dataset_name) return rein_fail(REIN_ERR_USAGE, "give --env, or --dataset_name with --reward_funcs");
     const rein_reward_host host = rein_reward_model_host(dev);
+    if (a->env) return rein_env_open_host(env, a->env, &host);
+    if (!a->dataset_name) return rein_fail(REIN_ERR_USAGE, "give --env, or --dataset_name with --reward_funcs");
     rein_dataset_config config = {.train = a->dataset_name,
                                   .eval = a->eval_dataset_name,
                                   .eval_fraction = a->eval_split_ratio,

@@ -105,6 +105,7 @@ static rein_status advantages(rein_online *o, const reward_table *table, int64_t
                                                  .turn = o->t.args->turn_credit ? o->tokens.turn : NULL,
                                                  .kl = o->ref ? o->tokens.kl : NULL,
                                                  .value = o->tokens.value,
+                                                 .bootstrap = o->tokens.bootstrap,
                                                  .options = o->opt.credit};
     return rein_advantage_tokens(o->tokens.advantage, o->tokens.ret, &per_token);
 }

@@ -34,6 +34,8 @@ static rein_status answer(rein_rollouts *out, rein_online *o) {
                                 .tokenizer = o->t.tokenizer,
                                 .env = o->env,
                                 .chat = &o->chat,
+                                .slots = &o->slots,
+                                .max_turn_tokens = a->max_turn_length,
                                 .G = a->num_generations_eval,
                                 .gen = {.sampling = greedy ? (rein_sampling){.top_p = 1} : drawn,
                                         .max_new_tokens = o->opt.max_completion_length,
@@ -52,7 +54,8 @@ static rein_status measure(rein_metric_list *m, const rein_rollouts *r) {
     REIN_TRY(rein_alloc(&total, n, sizeof *total));
     for (int64_t i = 0; i < n; i++) {
         const rein_score *s = &r->score[i];
-        total[i] = s->n_func > 0 && s->n_component == 0 ? (double)NAN : s->total;
+        bool scored = !rein_rollouts_failed(r, i) && (s->n_func == 0 || s->n_component > 0);
+        total[i] = scored ? s->total : (double)NAN;
     }
     const rein_moments reward = rein_stats_moments(total, n, 1);
     rein_free(total);
@@ -60,6 +63,7 @@ static rein_status measure(rein_metric_list *m, const rein_rollouts *r) {
     rein_metric_add(m, reward.sd, "reward_std");
     if (r->score[0].n_func > 0) rein_metric_add(m, (double)(n - reward.n), "rewards/unscored");
     rein_metrics_completions(m, r);
+    rein_metrics_episodes(m, r);
     return rein_metrics_components(m, r);
 }
 

@@ -21,6 +21,7 @@ typedef struct rein_online_tokens {
     double *kl, *advantage, *ret, *value; /* flat */
     double *early;                        /* flat: rewards of turns but the last, at their last tokens; NULL: no turns */
     int32_t *turn;                        /* flat: number of each token's turn; NULL: no turns */
+    double *bootstrap; /* (N) value behind the last token of a truncated completion, else 0; NULL: not bootstrapped */
     rein_arena arena;
 } rein_online_tokens;
 
@@ -138,6 +139,8 @@ REIN_NODISCARD rein_status rein_online_evaluate(rein_online *o);
 
 /** Values of the answers before the first update, in units of the reward. */
 REIN_NODISCARD rein_status rein_online_values(rein_online *o);
+/** Whether a limit, not the policy or the world, ended completion i. */
+bool rein_online_truncated(const rein_online *o, int64_t i);
 /** After credit: targets of the value loss, and how much the values explain of them. */
 void rein_online_targets(rein_online *o);
 /** Loss of the values of sequences [begin, end) of a mini-batch, and its gradient in b->dvalue; `micro` completions are

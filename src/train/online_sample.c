@@ -82,6 +82,12 @@ static rein_status refill_all(rein_online *o) {
 
 /* ---- batches and tokens ---- */
 
+/* The value behind its last token is read where a completion was cut off. */
+static void want_ends(const rein_online *o, rein_group_batch *b) {
+    for (int64_t i = 0; i < b->n_seq; i++)
+        if (rein_online_truncated(o, b->begin + i)) b->forest.want[b->first[i] + b->n[i] - 1] |= REIN_WANT_SCORE;
+}
+
 /* Whether nothing is learned from a completion. */
 static bool left_out(const rein_online *o, int64_t i) {
     bool truncated = o->rollouts.gen.seq[i].finish == REIN_FINISH_LENGTH;
@@ -96,6 +102,7 @@ static rein_status make_batches(rein_online *o) {
         REIN_TRY(rein_group_batch_make(b, &o->rollouts, m * o->rows, (m + 1) * o->rows, (float)o->opt.temperature,
                                        a->microbatch_tokens));
         REIN_TRY(rein_group_batch_more(b, o->opt.full_kl, o->critic != NULL));
+        if (a->bootstrap_truncated) want_ends(o, b);
         for (int64_t i = 0; i < b->n_seq; i++)
             if (left_out(o, b->begin + i)) memset(b->mask + b->first[i], 0, (size_t)b->n[i]);
     }
@@ -138,6 +145,8 @@ static rein_status make_tokens(rein_online *o) {
             memcpy(mask + offset[b->begin + i], b->mask + b->first[i], (size_t)b->n[i]);
     }
     k->rows = (rein_token_rows){o->N, offset, mask};
+    if (o->t.args->bootstrap_truncated)
+        REIN_TRY(rein_arena_alloc(&k->arena, &k->bootstrap, (size_t)o->N * sizeof *k->bootstrap));
     return o->rollouts.transcript ? mark_turns(o, n) : REIN_OK;
 }
 

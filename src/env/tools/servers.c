@@ -18,7 +18,7 @@ static rein_status read_text(const char **out, const rein_yaml_node *at) {
 }
 
 static rein_status read_flag(bool *out, const rein_yaml_node *at) {
-    const char *text;
+    const char *text = NULL;
     REIN_TRY(read_text(&text, at));
     *out = strcmp(text, "true") == 0;
     return *out || strcmp(text, "false") == 0 ? REIN_OK : fail_at(at, "expected true or false");
@@ -44,7 +44,7 @@ static rein_status read_env(const char *const **out, rein_arena *arena, const re
     if (at && at->kind != REIN_YAML_MAPPING) return fail_at(at, "expected a mapping, as in {NAME: value}");
     REIN_TRY(rein_arena_alloc(arena, &list, (size_t)((at ? at->n : 0) + 1) * sizeof *list));
     for (int64_t i = 0; at && i < at->n; i++) {
-        const char *value;
+        const char *value = NULL;
         REIN_TRY(read_text(&value, &at->child[i]));
         REIN_TRY(rein_path_format(arena, &pair, "%s=%s", at->key[i], value));
         list[i] = pair;
