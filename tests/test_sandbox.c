@@ -111,7 +111,8 @@ static void test_again(void **state) {
     rein_sandbox box;
     (void)state;
     if (!available) skip();
-    OK(rein_sandbox_wrap(&box, &(rein_sandbox_options){.argv = argv, .filter = in_folder("filter"), .processes = true}));
+    OK(rein_sandbox_wrap(&box,
+                         &(rein_sandbox_options){.argv = argv, .filter = in_folder("filter"), .processes = true}));
     for (int i = 0; i < 2; i++) {
         rein_child *child;
         int n;
@@ -124,9 +125,9 @@ static void test_again(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_works),     cmocka_unit_test(test_files),
-                                       cmocka_unit_test(test_network),   cmocka_unit_test(test_processes),
-                                       cmocka_unit_test(test_limits),    cmocka_unit_test(test_again)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_works),   cmocka_unit_test(test_files),
+                                       cmocka_unit_test(test_network), cmocka_unit_test(test_processes),
+                                       cmocka_unit_test(test_limits),  cmocka_unit_test(test_again)};
     rein_str why = {0};
     available = rein_sandbox_available(&why);
     if (!available) printf("the sandbox is not tested: %s\n", why.data ? why.data : "");

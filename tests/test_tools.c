@@ -15,6 +15,7 @@
 #include "env/tools/folder.h"
 #include "env/tools/tools.h"
 #include "folder.h"
+#include "os/sandbox.h"
 #include "tools_player.h"
 
 /* ---- tasks ---- */
@@ -23,9 +24,14 @@ enum { MANY = 500 };
 
 static void test_audit(void **state) {
     static const char *const constant[] = {
-        "", "Done.", "I give up.", "<tool_call>\n{\"name\": \"get_quote\", \"arguments\": {\"symbol\": \"ALVR\"}}\n</tool_call>",
-        "<tool_call>\n{\"name\": \"send_slack_message\", \"arguments\": {\"channel\": \"general\", \"message\": \"1\"}}\n</tool_call>",
-        "<tool_call>\n{\"name\": \"write_file\", \"arguments\": {\"path\": \"notes.txt\", \"content\": \"1\"}}\n</tool_call>"};
+        "",
+        "Done.",
+        "I give up.",
+        "<tool_call>\n{\"name\": \"get_quote\", \"arguments\": {\"symbol\": \"ALVR\"}}\n</tool_call>",
+        "<tool_call>\n{\"name\": \"send_slack_message\", \"arguments\": {\"channel\": \"general\", \"message\": "
+        "\"1\"}}\n</tool_call>",
+        "<tool_call>\n{\"name\": \"write_file\", \"arguments\": {\"path\": \"notes.txt\", \"content\": "
+        "\"1\"}}\n</tool_call>"};
     rein_env *env = world(NULL);
     rein_episode *ep;
     played p = {0};
@@ -148,11 +154,14 @@ static void test_held_out(void **state) {
         rein_tools_task_deinit(&t);
     }
     cls->destroy(env);
-    static const char *const wrong[][2] = {
-        {"domains=market,chta", "did you mean 'chat'"}, {"categories=quote_pst", "did you mean 'quote_post'"},
-        {"mix=1,2", "three numbers"},                   {"mix=0,0,0", "all 0"},
-        {"domains=market", "no category"},              {"heldout_tools=get_qote", "no tool 'get_qote'"},
-        {"eval_heldout=true", "nothing to evaluate"},   {"mix=1,-1,1", "negative"}};
+    static const char *const wrong[][2] = {{"domains=market,chta", "did you mean 'chat'"},
+                                           {"categories=quote_pst", "did you mean 'quote_post'"},
+                                           {"mix=1,2", "three numbers"},
+                                           {"mix=0,0,0", "all 0"},
+                                           {"domains=market", "no category"},
+                                           {"heldout_tools=get_qote", "no tool 'get_qote'"},
+                                           {"eval_heldout=true", "nothing to evaluate"},
+                                           {"mix=1,-1,1", "negative"}};
     for (size_t i = 0; i < REIN_COUNT(wrong); i++) {
         const char *const one[] = {wrong[i][0], NULL};
         assert_int_equal(open_world(&bad, one), REIN_ERR_USAGE);
@@ -232,9 +241,9 @@ static void test_aliases(void **state) {
     cls->destroy(env);
     cls->destroy(strict);
     /* an existing tool or argument is never renamed */
-    struct json_object *tools = json_tokener_parse(
-        "[{\"name\":\"send_message\"},{\"name\":\"send_slack_message\"},"
-        "{\"name\":\"t\",\"inputSchema\":{\"properties\":{\"ticker\":{},\"symbol\":{}}}}]");
+    struct json_object *tools =
+        json_tokener_parse("[{\"name\":\"send_message\"},{\"name\":\"send_slack_message\"},"
+                           "{\"name\":\"t\",\"inputSchema\":{\"properties\":{\"ticker\":{},\"symbol\":{}}}}]");
     struct json_object *args = json_tokener_parse("{\"ticker\":\"A\"}");
     assert_string_equal(rein_tools_alias(tools, tools, "send_message"), "send_message");
     assert_string_equal(rein_tools_alias(tools, tools, "slack_send"), "send_slack_message");
@@ -336,8 +345,9 @@ static double with_idle(const rein_env *env, rein_episode *ep, const rein_task *
 
 static void test_idle_turns(void **state) {
     static const char *const v1[] = {"reward=v1", NULL}, *const v2[] = {"reward=v2", NULL};
-    static const char think[] = "<think>\nThe task requires a tool, because the user wants it.\nFirst this, then that.\n"
-                                "If it fails, retry or take an alternative.\n</think>\n";
+    static const char think[] =
+        "<think>\nThe task requires a tool, because the user wants it.\nFirst this, then that.\n"
+        "If it fails, retry or take an alternative.\n</think>\n";
     char thoughtful[1024];
     (void)state;
     for (int version = 0; version < 2; version++) {
@@ -413,11 +423,38 @@ static void test_expressions(void **state) {
     static const struct {
         const char *text;
         double value;
-    } good[] = {{"1 + 2 * 3", 7},     {"(1 + 2) * 3", 9}, {"2 ^ 3 ^ 2", 512},    {"-2 ^ 2", -4},      {"2 ** 3", 8},
-                {"10 - 3 - 2", 5},    {"7 % 4", 3},       {"round(2.345, 2)", 2.35}, {"round(2.5)", 3}, {"max(1, min(5, 3))", 3},
-                {"sqrt(2 + 2) / -4", -0.5}, {"--3", 3},  {"abs(-1.5e2)", 150},  {"+4", 4},           {"2 * -3", -6}};
-    static const char *const bad[] = {"",        "1 +",     "1 2",        "(1",       "1)",          "1 / 0",  "sqrt(-1)", "min(1)",
-                                      "abs(1,2)", "x + 1",  "1 + , 2",    "1, 2",     "__import__('os')", "0x10", "1e999", "abs 1", "()"};
+    } good[] = {{"1 + 2 * 3", 7},
+                {"(1 + 2) * 3", 9},
+                {"2 ^ 3 ^ 2", 512},
+                {"-2 ^ 2", -4},
+                {"2 ** 3", 8},
+                {"10 - 3 - 2", 5},
+                {"7 % 4", 3},
+                {"round(2.345, 2)", 2.35},
+                {"round(2.5)", 3},
+                {"max(1, min(5, 3))", 3},
+                {"sqrt(2 + 2) / -4", -0.5},
+                {"--3", 3},
+                {"abs(-1.5e2)", 150},
+                {"+4", 4},
+                {"2 * -3", -6}};
+    static const char *const bad[] = {"",
+                                      "1 +",
+                                      "1 2",
+                                      "(1",
+                                      "1)",
+                                      "1 / 0",
+                                      "sqrt(-1)",
+                                      "min(1)",
+                                      "abs(1,2)",
+                                      "x + 1",
+                                      "1 + , 2",
+                                      "1, 2",
+                                      "__import__('os')",
+                                      "0x10",
+                                      "1e999",
+                                      "abs 1",
+                                      "()"};
     const char *why;
     char deep[300];
     (void)state;
@@ -461,10 +498,12 @@ static void test_domains(void **state) {
     (void)state;
     OK(rein_folder_open(&at.dir, folder));
     /* files: nothing outside of the folder */
-    assert_string_equal(ask(&at, "write_file", "{\"path\":\"a/b.txt\",\"content\":\"hello\"}", &bad), "wrote 5 bytes to a/b.txt");
+    assert_string_equal(ask(&at, "write_file", "{\"path\":\"a/b.txt\",\"content\":\"hello\"}", &bad),
+                        "wrote 5 bytes to a/b.txt");
     assert_string_equal(ask(&at, "read_text_file", "{\"path\":\"/work/a/./b.txt\"}", &bad), "hello");
     assert_string_equal(ask(&at, "list_directory", "{\"path\":\".\"}", &bad), "[DIR] a");
-    static const char *const outside[] = {"../x", "a/../../x", "/etc/passwd", "link", "link/passwd", "a/b.txt/c", "fifo", "a"};
+    static const char *const outside[] = {"../x",        "a/../../x", "/etc/passwd", "link",
+                                          "link/passwd", "a/b.txt/c", "fifo",        "a"};
     assert_int_equal(symlink("/etc/passwd", in_folder("link")), 0);
     assert_int_equal(mkfifo(in_folder("fifo"), 0600), 0);
     for (size_t i = 0; i < REIN_COUNT(outside); i++) {
@@ -507,7 +546,8 @@ static void test_domains(void **state) {
     double first, second, third;
     assert_int_equal(sscanf(gainers, "%*4s %lf%%\n%*4s %lf%%\n%*4s %lf%%", &first, &second, &third), 3);
     assert_true(first >= second && second >= third && third > 0);
-    assert_non_null(strstr(ask(&at, "get_aggs", "{\"ticker\":\"ALVR\",\"days\":3}", &bad), "ALVR closes, latest first: "));
+    assert_non_null(
+        strstr(ask(&at, "get_aggs", "{\"ticker\":\"ALVR\",\"days\":3}", &bad), "ALVR closes, latest first: "));
     assert_false(bad);
     assert_non_null(strchr(ask(&at, "get_stock_news", "{\"symbol\":\"ALVR\"}", &bad), '\n'));
     assert_non_null(strchr(ask(&at, "get_market_losers", "{}", &bad), '-'));
@@ -521,6 +561,38 @@ static void test_domains(void **state) {
     at.seed = 4;
     assert_string_not_equal(quote, ask(&at, "get_quote", "{\"symbol\":\"ALVR\"}", &bad));
     close(at.dir);
+}
+
+/* A program of the model's: arithmetic works; no end, no files, no network, no memory without end, no other programs.
+ */
+static void test_python(void **state) {
+    static const char *const bad[][2] = {
+        {"{\"code\":\"while True: pass\"}", "longer than"},
+        {"{\"code\":\"print(open('/etc/passwd').read())\"}", "No such file"},
+        {"{\"code\":\"import socket; socket.socket()\"}", "Address family not supported"},
+        {"{\"code\":\"x = bytearray(1 << 30)\"}", "MemoryError"},
+        {"{\"code\":\"import os\\nwhile True: os.fork()\"}", "unavailable"},
+        {"{\"code\":\"while True: print('a' * 1000)\"}", "more than"},
+        {"{\"code\":\"1 +\"}", "SyntaxError"},
+        {"{\"code\":\"open('/x', 'w')\"}", "Read-only file system"},
+    };
+    rein_tool_place at = {.dir = -1};
+    rein_str why = {0};
+    bool is_error;
+    (void)state;
+    if (!rein_sandbox_available(&why) || !rein_path_exists("/usr/bin/python3")) {
+        printf("Python in a sandbox is not tested: %s\n", why.data ? why.data : "it is not installed");
+        rein_str_deinit(&why);
+        skip();
+    }
+    assert_string_equal(
+        ask(&at, "execute_python", "{\"code\":\"print(2**70)\\nprint({'b', 'a'} == {'a', 'b'})\"}", &is_error),
+        "1180591620717411303424\nTrue");
+    assert_false(is_error);
+    for (size_t i = 0; i < REIN_COUNT(bad); i++) {
+        const char *said = ask(&at, "execute_python", bad[i][0], &is_error);
+        if (!is_error || !strstr(said, bad[i][1])) fail_msg("%s says: %s", bad[i][0], said);
+    }
 }
 
 /* ---- prompts, grammar, record ---- */
@@ -591,11 +663,22 @@ static void test_long_results(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_audit),     cmocka_unit_test(test_no_leak),    cmocka_unit_test(test_no_solution_in_prompt),
-        cmocka_unit_test(test_held_out),  cmocka_unit_test(test_turns),      cmocka_unit_test(test_aliases),
-        cmocka_unit_test(test_injected),  cmocka_unit_test(test_same_in_all_slots),
-        cmocka_unit_test(test_idle_turns), cmocka_unit_test(test_v1),        cmocka_unit_test(test_holds),
-        cmocka_unit_test(test_texts),     cmocka_unit_test(test_expressions), cmocka_unit_test(test_domains),     cmocka_unit_test(test_long_results),
+        cmocka_unit_test(test_audit),
+        cmocka_unit_test(test_no_leak),
+        cmocka_unit_test(test_no_solution_in_prompt),
+        cmocka_unit_test(test_held_out),
+        cmocka_unit_test(test_turns),
+        cmocka_unit_test(test_aliases),
+        cmocka_unit_test(test_injected),
+        cmocka_unit_test(test_same_in_all_slots),
+        cmocka_unit_test(test_idle_turns),
+        cmocka_unit_test(test_v1),
+        cmocka_unit_test(test_holds),
+        cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_expressions),
+        cmocka_unit_test(test_domains),
+        cmocka_unit_test(test_python),
+        cmocka_unit_test(test_long_results),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

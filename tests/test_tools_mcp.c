@@ -147,9 +147,10 @@ static void play_own(const char *sandbox, const char *respawn) {
     ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
     assert_true(n > 0);
     self[n] = '\0';
-    snprintf(text, sizeof text,
-             "notes:\n  command: %s\n  args: [mcp, serve, files, --folder, \"{folder}\"]\n  show: [%s]\n  respawn: %s\n",
-             self, self, respawn);
+    snprintf(
+        text, sizeof text,
+        "notes:\n  command: %s\n  args: [mcp, serve, files, --folder, \"{folder}\"]\n  show: [%s]\n  respawn: %s\n",
+        self, self, respawn);
     write_bytes(in_folder("servers.yaml"), text, strlen(text));
     static const char rows[] =
         "{\"prompt\": \"Copy a.txt to b.txt\", \"tools\": [\"read_text_file\", \"write_file\"], \"setup\": "
@@ -171,7 +172,8 @@ static void play_own(const char *sandbox, const char *respawn) {
         begin(ep, &p, &task, 1);
         play_oracle(ep, &p);
         if (!p.last.score.success) fail_msg("%s", p.said.data);
-        if (i % 2) assert_non_null(strstr(p.said.data, ">[FILE] pear.txt\n[turn 2 of 8]|")); /* nothing of the task before */
+        if (i % 2)
+            assert_non_null(strstr(p.said.data, ">[FILE] pear.txt\n[turn 2 of 8]|")); /* nothing of the task before */
     }
     OK(cls->prompt(env, &task, &prompt));
     assert_non_null(strstr(prompt.data, "list_directory(path: string)"));

@@ -15,9 +15,11 @@ static rein_status open_with(rein_env **out, const char *option, const char *pat
 }
 
 static const char good[] =
-    "{\"prompt\": \"Count the rows\", \"tools\": [\"list_directory\", \"send_slack_message\"], \"setup\": [{\"database\": "
+    "{\"prompt\": \"Count the rows\", \"tools\": [\"list_directory\", \"send_slack_message\"], \"setup\": "
+    "[{\"database\": "
     "\"files/s.db\", \"sql\": \"create table t (x); insert into t values (7), (8)\"}, {\"message\": \"general\", "
-    "\"text\": \"hello\"}], \"checks\": [{\"database\": \"files/s.db\", \"query\": \"select sum(x) from t\", \"holds\": "
+    "\"text\": \"hello\"}], \"checks\": [{\"database\": \"files/s.db\", \"query\": \"select sum(x) from t\", "
+    "\"holds\": "
     "\"15\"}, {\"message\": \"general\", \"holds\": \"2\", \"without\": \"3\"}, {\"absent\": \"files/t.db\"}], "
     "\"steps\": [{\"tool\": \"send_slack_message\", \"arguments\": {\"channel\": \"general\", \"message\": \"2\"}}], "
     "\"answer\": \"Two.\", \"max_turns\": 3, \"difficulty\": \"hard\", \"category\": \"rows\", \"strict\": true}\n";
@@ -63,7 +65,8 @@ static void test_bad_tasks(void **state) {
         {"{\"prompt\": \"x\", \"tools\": [1]}", "a list of names"},
         {"{\"prompt\": \"x\", \"tools\": [\"get_quote\"]}", "'checks' is missing"},
         {"{\"prompt\": \"x\", \"tools\": [\"get_quote\"], \"checks\": [{\"holds\": \"1\"}]}", "one of the keys answer"},
-        {"{\"prompt\": \"x\", \"tools\": [\"get_quote\"], \"checks\": [{\"file\": \"files/a\"}]}", "'holds' is missing"},
+        {"{\"prompt\": \"x\", \"tools\": [\"get_quote\"], \"checks\": [{\"file\": \"files/a\"}]}",
+         "'holds' is missing"},
         {"{\"prompt\": \"x\", \"tools\": [\"get_quot\"], \"checks\": [{\"answer\": true, \"holds\": \"1\"}]}",
          "no server has; did you mean 'get_quote'"},
         {"{\"prompt\": \"x\", \"tools\": [\"get_quote\"], \"checks\": [{\"answer\": true, \"holds\": \"1\"}], "
@@ -79,7 +82,8 @@ static void test_bad_tasks(void **state) {
         assert_fails(open_with(&env, "tasks", write_file("bad.jsonl", bad[i][0]), NULL), REIN_ERR_USAGE, bad[i][1]);
     char eval[256];
     snprintf(eval, sizeof eval, "eval_tasks=%s", write_file("eval.jsonl", good));
-    assert_fails(open_with(&env, "tasks", write_file("good.jsonl", good), eval), REIN_ERR_USAGE, "too: 'Count the rows'");
+    assert_fails(open_with(&env, "tasks", write_file("good.jsonl", good), eval), REIN_ERR_USAGE,
+                 "too: 'Count the rows'");
 }
 
 static void test_bad_servers(void **state) {
@@ -100,7 +104,8 @@ static void test_bad_servers(void **state) {
     (void)state;
     for (size_t i = 0; i < REIN_COUNT(bad); i++) {
         rein_arena arena = {0};
-        assert_fails(rein_tool_servers_load(server, &n, &arena, write_file("s.yaml", bad[i][0])), REIN_ERR_USAGE, bad[i][1]);
+        assert_fails(rein_tool_servers_load(server, &n, &arena, write_file("s.yaml", bad[i][0])), REIN_ERR_USAGE,
+                     bad[i][1]);
         rein_arena_deinit(&arena);
     }
     assert_fails(open_with(&env, "servers", in_folder("s.yaml"), NULL), REIN_ERR_USAGE, "servers without tasks");
@@ -129,8 +134,10 @@ static void test_replay(void **state) {
             OK(cls->task(env, 5, REIN_SPLIT_TRAIN, i, &task));
             begin(ep, to, &task, 1);
             act(ep, to, call("get_quote", "{}"));
-            if (i % 4 == 0) act(ep, to, "I do not know.");
-            else play_oracle(ep, to);
+            if (i % 4 == 0)
+                act(ep, to, "I do not know.");
+            else
+                play_oracle(ep, to);
             if (pass) assert_string_equal(q.said.data, p[i].said.data);
             if (pass) assert_true(q.total == p[i].total && q.last.score.success == (i % 4 != 0));
         }

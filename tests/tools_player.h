@@ -130,7 +130,8 @@ static inline const char *call(const char *name, const char *args) {
     static char text[4][2048];
     static int next;
     next = (next + 1) % 4;
-    snprintf(text[next], sizeof text[next], "<tool_call>\n{\"name\": \"%s\", \"arguments\": %s}\n</tool_call>", name, args);
+    snprintf(text[next], sizeof text[next], "<tool_call>\n{\"name\": \"%s\", \"arguments\": %s}\n</tool_call>", name,
+             args);
     return text[next];
 }
 

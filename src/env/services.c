@@ -92,7 +92,8 @@ static rein_status open_code(rein_mcp_service *out, uint64_t seed, const char *f
 }
 
 const rein_service *const *rein_services(void) {
-    static const rein_service market = {"market", "quotes and facts of generated companies", open_market, service_close};
+    static const rein_service market = {"market", "quotes and facts of generated companies", open_market,
+                                        service_close};
     static const rein_service chat = {"chat", "channels, kept in messages.jsonl", open_chat, service_close};
     static const rein_service files = {"files", "a folder of files", open_files, service_close};
     static const rein_service search = {"search", "documents about the companies", open_search, service_close};

@@ -47,16 +47,37 @@ static void refuse(filter *f, uint32_t k, int error) {
 }
 
 static const int forbidden[] = {
-    SYS_ptrace,       SYS_process_vm_readv, SYS_process_vm_writev, SYS_mount,       SYS_umount2,
-    SYS_pivot_root,   SYS_chroot,           SYS_unshare,           SYS_setns,       SYS_bpf,
-    SYS_userfaultfd,  SYS_perf_event_open,  SYS_add_key,           SYS_request_key, SYS_keyctl,
-    SYS_kexec_load,   SYS_init_module,      SYS_finit_module,      SYS_delete_module, SYS_reboot,
-    SYS_swapon,       SYS_swapoff,          SYS_open_by_handle_at, SYS_quotactl,    SYS_io_uring_setup,
-    SYS_io_uring_enter, SYS_io_uring_register,
+    SYS_ptrace,
+    SYS_process_vm_readv,
+    SYS_process_vm_writev,
+    SYS_mount,
+    SYS_umount2,
+    SYS_pivot_root,
+    SYS_chroot,
+    SYS_unshare,
+    SYS_setns,
+    SYS_bpf,
+    SYS_userfaultfd,
+    SYS_perf_event_open,
+    SYS_add_key,
+    SYS_request_key,
+    SYS_keyctl,
+    SYS_kexec_load,
+    SYS_init_module,
+    SYS_finit_module,
+    SYS_delete_module,
+    SYS_reboot,
+    SYS_swapon,
+    SYS_swapoff,
+    SYS_open_by_handle_at,
+    SYS_quotactl,
+    SYS_io_uring_setup,
+    SYS_io_uring_enter,
+    SYS_io_uring_register,
 };
 
-/* Calls whose first argument decides: a socket of another family than the local one, and new processes, which are clones
- * without CLONE_THREAD; a clone with CLONE_NEWUSER would have capabilities again. */
+/* Calls whose first argument decides: a socket of another family than the local one, and new processes, which are
+ * clones without CLONE_THREAD; a clone with CLONE_NEWUSER would have capabilities again. */
 static void put_conditional(filter *f, bool processes) {
     const size_t argument = offsetof(struct seccomp_data, args); /* its low half: both machines are little-endian */
     put(f, BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 4);
@@ -114,8 +135,7 @@ static void words(line *l, const char *const *list) {
 
 static void limit(line *l, const char *name, int64_t value) {
     char *text;
-    if (l->status == REIN_OK)
-        l->status = rein_path_format(&l->to->arena, &text, "--%s=%lld", name, (long long)value);
+    if (l->status == REIN_OK) l->status = rein_path_format(&l->to->arena, &text, "--%s=%lld", name, (long long)value);
     if (l->status == REIN_OK) word(l, text);
 }
 
@@ -138,17 +158,40 @@ static void put_line(line *l, const rein_sandbox_options *o) {
     limit(l, "fsize", o->file_max ? o->file_max : INT64_C(64) << 20);
     limit(l, "cpu", o->cpu_seconds ? o->cpu_seconds : 3600);
     if (o->memory) limit(l, "as", o->memory);
-    words(l, (const char *const[]){"bwrap", "--ro-bind", "/usr", "/usr", "--symlink", "usr/lib", "/lib", "--symlink",
-                                   "usr/lib64", "/lib64", "--symlink", "usr/bin", "/bin", "--ro-bind-try",
-                                   "/etc/ld.so.cache", "/etc/ld.so.cache", "--proc", "/proc", "--dev", "/dev", "--size",
-                                   "67108864", "--tmpfs", "/tmp", NULL});
-    for (int i = 0; i < o->n_show; i++) words(l, (const char *const[]){"--ro-bind", o->show[i][0], o->show[i][1], NULL});
+    words(l, (const char *const[]){"bwrap",
+                                   "--ro-bind",
+                                   "/usr",
+                                   "/usr",
+                                   "--symlink",
+                                   "usr/lib",
+                                   "/lib",
+                                   "--symlink",
+                                   "usr/lib64",
+                                   "/lib64",
+                                   "--symlink",
+                                   "usr/bin",
+                                   "/bin",
+                                   "--ro-bind-try",
+                                   "/etc/ld.so.cache",
+                                   "/etc/ld.so.cache",
+                                   "--proc",
+                                   "/proc",
+                                   "--dev",
+                                   "/dev",
+                                   "--size",
+                                   "67108864",
+                                   "--tmpfs",
+                                   "/tmp",
+                                   NULL});
+    for (int i = 0; i < o->n_show; i++)
+        words(l, (const char *const[]){"--ro-bind", o->show[i][0], o->show[i][1], NULL});
     if (o->folder) words(l, (const char *const[]){"--bind", o->folder, "/work", "--chdir", "/work", NULL});
     words(l, (const char *const[]){"--remount-ro", "/dev", "--remount-ro", "/", NULL});
-    words(l, (const char *const[]){"--unshare-all", "--die-with-parent", "--new-session", "--clearenv", "--setenv", "PATH",
-                                   "/usr/bin:/bin", "--setenv", "HOME", o->folder ? "/work" : "/tmp", NULL});
+    words(l, (const char *const[]){"--unshare-all", "--die-with-parent", "--new-session", "--clearenv", "--setenv",
+                                   "PATH", "/usr/bin:/bin", "--setenv", "HOME", o->folder ? "/work" : "/tmp", NULL});
     put_environment(l, o->env);
-    words(l, (const char *const[]){"--cap-drop", "ALL", "--uid", "65534", "--gid", "65534", "--seccomp", "9", "--", NULL});
+    words(l,
+          (const char *const[]){"--cap-drop", "ALL", "--uid", "65534", "--gid", "65534", "--seccomp", "9", "--", NULL});
     words(l, o->argv);
 }
 
@@ -181,8 +224,9 @@ void rein_sandbox_deinit(rein_sandbox *s) {
 /* ---- is there one? ---- */
 
 bool rein_sandbox_available(rein_str *why) {
-    static const char *const try[] = {"prlimit", "--core=0", "bwrap", "--ro-bind", "/usr", "/usr", "--symlink", "usr/lib",
-                                      "/lib", "--symlink", "usr/lib64", "/lib64", "--unshare-all", "/usr/bin/true", NULL};
+    static const char *const try[] = {"prlimit",   "--core=0",  "bwrap",         "--ro-bind",     "/usr",
+                                      "/usr",      "--symlink", "usr/lib",       "/lib",          "--symlink",
+                                      "usr/lib64", "/lib64",    "--unshare-all", "/usr/bin/true", NULL};
     rein_child *child;
     if (!ARCHITECTURE) {
         rein_str_puts(why, "no system-call filter is known for this processor");

@@ -9,20 +9,23 @@ typedef struct alias {
 } alias;
 
 static const alias names[] = {
-    {"tavily_filter", "tavily_search"},     {"tavily_find", "tavily_search"}, {"send_message", "send_slack_message"},
+    {"tavily_filter", "tavily_search"},
+    {"tavily_find", "tavily_search"},
+    {"send_message", "send_slack_message"},
     {"slack_send", "send_slack_message"},
 };
 static const alias arguments[] = {
-    {"python_code", "code"}, {"script", "code"},   {"python", "code"},   {"search_query", "query"}, {"q", "query"},
-    {"search", "query"},     {"ticker", "symbol"}, {"stock", "symbol"},  {"symbol", "ticker"},      {"stock", "ticker"},
-    {"msg", "message"},      {"text", "message"},
+    {"python_code", "code"}, {"script", "code"},  {"python", "code"},   {"search_query", "query"},
+    {"q", "query"},          {"search", "query"}, {"ticker", "symbol"}, {"stock", "symbol"},
+    {"symbol", "ticker"},    {"stock", "ticker"}, {"msg", "message"},   {"text", "message"},
 };
 
 struct json_object *rein_tools_named(struct json_object *tools, const char *name) {
     const size_t n = json_object_array_length(tools);
     for (size_t i = 0; i < n; i++) {
         struct json_object *tool = json_object_array_get_idx(tools, i), *own;
-        if (json_object_object_get_ex(tool, "name", &own) && strcmp(json_object_get_string(own), name) == 0) return tool;
+        if (json_object_object_get_ex(tool, "name", &own) && strcmp(json_object_get_string(own), name) == 0)
+            return tool;
     }
     return NULL;
 }

@@ -98,14 +98,15 @@ static rein_status get_slack_channel_history(const rein_tool_place *at, struct j
 #define OBJECT "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":"
 
 static const rein_tool tools[] = {
-    {"list_slack_channels", "Names of all channels.", OBJECT "{}}", list_slack_channels},
+    {"list_slack_channels", "Names of all channels.", OBJECT "{}}", list_slack_channels, false},
     {"send_slack_message", "Post a message to a channel.",
-     OBJECT "{\"channel\":{\"type\":\"string\"},\"message\":{\"type\":\"string\"}},\"required\":[\"channel\",\"message\"]}",
-     send_slack_message},
+     OBJECT
+     "{\"channel\":{\"type\":\"string\"},\"message\":{\"type\":\"string\"}},\"required\":[\"channel\",\"message\"]}",
+     send_slack_message, false},
     {"get_slack_channel_history", "Last messages of a channel, latest last.",
      OBJECT "{\"channel_id\":{\"type\":\"string\"},\"limit\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":20}},"
             "\"required\":[\"channel_id\"]}",
-     get_slack_channel_history},
+     get_slack_channel_history, false},
 };
 
 const rein_tool_domain rein_domain_chat = {"chat", "channels that can be listed, read and posted to", tools,

@@ -100,8 +100,7 @@ bool rein_tools_holds(const char *text, size_t len, const char *wanted) {
 }
 
 static bool fits(const rein_tools_check *check, const char *text, size_t len) {
-    return rein_tools_holds(text, len, check->text) &&
-           !(check->without && rein_tools_holds(text, len, check->without));
+    return rein_tools_holds(text, len, check->text) && !(check->without && rein_tools_holds(text, len, check->without));
 }
 
 /* ---- the end ---- */

@@ -8,6 +8,7 @@
 #include "env/tools/domain.h"
 #include "env/tools/expression.h"
 #include "env/tools/lines.h"
+#include "env/tools/python.h"
 
 #define FILE_NAME "store.jsonl"
 
@@ -53,7 +54,8 @@ static rein_status calculate(const rein_tool_place *at, struct json_object *args
 
 static rein_status store_execution_result(const rein_tool_place *at, struct json_object *args, rein_tool_reply *out) {
     const char *key, *data;
-    if (!rein_tool_string(&key, args, "context_key", out) || !rein_tool_string(&data, args, "data", out)) return REIN_OK;
+    if (!rein_tool_string(&key, args, "context_key", out) || !rein_tool_string(&data, args, "data", out))
+        return REIN_OK;
     const char *const pair[][2] = {{"key", key}, {"value", data}};
     REIN_TRY(rein_lines_put(at->dir, FILE_NAME, pair, (int)REIN_COUNT(pair)));
     rein_str_printf(out->text, "stored under %s", key);
@@ -68,17 +70,26 @@ static rein_status get_execution_context(const rein_tool_place *at, struct json_
     return found ? REIN_OK : rein_tool_error(out, "nothing is stored under '%.60s'", key);
 }
 
+static rein_status execute_python(const rein_tool_place *at, struct json_object *args, rein_tool_reply *out) {
+    const char *code;
+    (void)at;
+    return rein_tool_string(&code, args, "code", out) ? rein_python_run(out, code) : REIN_OK;
+}
+
 #define OBJECT "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":"
 
 static const rein_tool tools[] = {
     {"calculate", "Value of an arithmetic expression.",
-     OBJECT "{\"expression\":{\"type\":\"string\"}},\"required\":[\"expression\"]}", calculate},
+     OBJECT "{\"expression\":{\"type\":\"string\"}},\"required\":[\"expression\"]}", calculate, false},
     {"store_execution_result", "Keep a text under a key.",
-     OBJECT "{\"context_key\":{\"type\":\"string\"},\"data\":{\"type\":\"string\"}},\"required\":[\"context_key\",\"data\"]}",
-     store_execution_result},
+     OBJECT
+     "{\"context_key\":{\"type\":\"string\"},\"data\":{\"type\":\"string\"}},\"required\":[\"context_key\",\"data\"]}",
+     store_execution_result, false},
     {"get_execution_context", "What is kept under a key.",
-     OBJECT "{\"context_key\":{\"type\":\"string\"}},\"required\":[\"context_key\"]}", get_execution_context},
+     OBJECT "{\"context_key\":{\"type\":\"string\"}},\"required\":[\"context_key\"]}", get_execution_context, false},
+    {"execute_python", "Run a Python 3 program; what it prints is the result.",
+     OBJECT "{\"code\":{\"type\":\"string\"}},\"required\":[\"code\"]}", execute_python, true},
 };
 
-const rein_tool_domain rein_domain_code = {"code", "arithmetic, and values kept under keys", tools, (int)REIN_COUNT(tools),
-                                           false};
+const rein_tool_domain rein_domain_code = {"code", "arithmetic, and values kept under keys", tools,
+                                           (int)REIN_COUNT(tools), false};

@@ -8,7 +8,7 @@
 #include "base/json.h"
 
 static const rein_tool_domain *const domains[] = {&rein_domain_market, &rein_domain_search, &rein_domain_chat,
-                                                 &rein_domain_files, &rein_domain_code, NULL};
+                                                  &rein_domain_files,  &rein_domain_code,   NULL};
 
 const rein_tool_domain *const *rein_tool_domains(void) { return domains; }
 

@@ -2,12 +2,13 @@
  * Domains: the built-in tools, grouped as servers are. Each is deterministic: what it answers is a pure function of the
  * world's seed, the files in its folder and the arguments.
  *
- * All that a domain remembers are files in its folder (messages.jsonl, store.jsonl, the agent's own files), so a reset is a
- * wipe of that folder, the checks of a task read the real end state from it, and it makes no difference whether a domain
- * is called in this process or is a server of its own (`rein mcp serve NAME`, with the folder as its working folder).
+ * All that a domain remembers are files in its folder (messages.jsonl, store.jsonl, the agent's own files), so a reset
+ * is a wipe of that folder, the checks of a task read the real end state from it, and it makes no difference whether a
+ * domain is called in this process or is a server of its own (`rein mcp serve NAME`, with the folder as its working
+ * folder).
  *
- * Arguments come from a model and are untrusted. What is wrong with them is text for the model (is_error); a status is for
- * a world that broke: a disk that is full, no memory.
+ * Arguments come from a model and are untrusted. What is wrong with them is text for the model (is_error); a status is
+ * for a world that broke: a disk that is full, no memory.
  */
 #ifndef REIN_ENV_TOOLS_DOMAIN_H
 #define REIN_ENV_TOOLS_DOMAIN_H
@@ -32,6 +33,7 @@ typedef struct rein_tool {
     const char *name, *description;
     const char *schema; /* JSON Schema of the arguments */
     rein_status (*call)(const rein_tool_place *at, struct json_object *args, rein_tool_reply *out);
+    bool by_machine; /* what it answers depends on what is installed: for users' tasks, never in generated ones */
 } rein_tool;
 
 typedef struct rein_tool_domain {

@@ -1,8 +1,8 @@
 /*
  * Episodes of the tool world: a turn's calls, made in their order, and what the model is told.
  *
- * The text of an observation is the results of the turn's calls, one after the other, an error as "error: ...", each cut to
- * max_observation bytes, and a last line "[turn 2 of 5]".
+ * The text of an observation is the results of the turn's calls, one after the other, an error as "error: ...", each
+ * cut to max_observation bytes, and a last line "[turn 2 of 5]".
  */
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +39,7 @@ typedef struct episode {
 
     /* The turn in progress: */
     rein_toolcalls calls;
-    int64_t at; /* of the next call */
+    int64_t at;   /* of the next call */
     bool waiting; /* for the link */
     rein_tools_turn turn;
     int injected;
@@ -478,7 +478,8 @@ static rein_status judge(episode *e, bool *met, const char *answer, size_t len) 
         const rein_tool_recorded *seen = rein_tool_replay_judgement(&e->world->replay, history);
         for (int i = 0; i < e->task.n_check; i++) met[i] = seen && seen->met >> i & 1;
         e->turn.clean = seen && seen->clean;
-        if (!seen) rein_str_puts(&e->link->broken, "the record has no end of an episode with these calls and this answer");
+        if (!seen)
+            rein_str_puts(&e->link->broken, "the record has no end of an episode with these calls and this answer");
         return rein_str_check(&e->link->broken);
     }
     REIN_TRY(rein_tools_judge(met, &e->turn.clean, &e->task, &slot, answer, len));
@@ -595,8 +596,7 @@ static rein_status tools_oracle(rein_episode *ep, rein_str *out) {
     }
     const rein_tools_step *step = &e->task.step[i];
     REIN_TRY(rein_json_parse(&args, "step", step->arguments, strlen(step->arguments)));
-    rein_status status =
-        rein_toolcall_write(out, (rein_toolcall_format)e->world->config.call_format, step->tool, args);
+    rein_status status = rein_toolcall_write(out, (rein_toolcall_format)e->world->config.call_format, step->tool, args);
     json_object_put(args);
     return status == REIN_OK ? rein_str_check(out) : status;
 }
@@ -620,7 +620,8 @@ static rein_status tools_describe(const rein_episode *ep, rein_str *out) {
     put_string(out, "prompt", e->task.prompt, strlen(e->task.prompt));
     rein_str_puts(out, ",\"tools\":[");
     for (int i = 0; i < e->task.n_tool; i++) rein_str_printf(out, "%s\"%s\"", i ? "," : "", e->task.tool[i]);
-    rein_str_printf(out, "],\"transport\":\"%s\",\"turns\":%d,\"calls\":[%s]}", transport_name(e), e->ledger.turns, e->log.len ? e->log.data : "");
+    rein_str_printf(out, "],\"transport\":\"%s\",\"turns\":%d,\"calls\":[%s]}", transport_name(e), e->ledger.turns,
+                    e->log.len ? e->log.data : "");
     return rein_str_check(out);
 }
 

@@ -19,8 +19,8 @@ typedef struct operation {
 
 enum { ADD, SUBTRACT, MULTIPLY, DIVIDE, REMAINDER, POWER, NEGATE, ABS, SQRT, FLOOR, CEIL, ROUND, MIN, MAX, OPEN };
 static const operation table[] = {
-    {"+", 1, false, 2},   {"-", 1, false, 2},    {"*", 2, false, 2},     {"/", 2, false, 2},    {"%", 2, false, 2},
-    {"^", 4, true, 2},    {"-", 3, true, 1},     {"abs", 0, false, 1},   {"sqrt", 0, false, 1}, {"floor", 0, false, 1},
+    {"+", 1, false, 2},    {"-", 1, false, 2},     {"*", 2, false, 2},   {"/", 2, false, 2},    {"%", 2, false, 2},
+    {"^", 4, true, 2},     {"-", 3, true, 1},      {"abs", 0, false, 1}, {"sqrt", 0, false, 1}, {"floor", 0, false, 1},
     {"ceil", 0, false, 1}, {"round", 0, false, 2}, {"min", 0, false, 2}, {"max", 0, false, 2},  {"(", 0, false, 0},
 };
 
@@ -45,20 +45,34 @@ static double round_to(double x, double digits) {
 
 static double compute(int op, double a, double b) {
     switch (op) {
-    case ADD: return a + b;
-    case SUBTRACT: return a - b;
-    case MULTIPLY: return a * b;
-    case DIVIDE: return a / b;
-    case REMAINDER: return fmod(a, b);
-    case POWER: return power(a, b);
-    case NEGATE: return -a;
-    case ABS: return fabs(a);
-    case SQRT: return sqrt(a);
-    case FLOOR: return floor(a);
-    case CEIL: return ceil(a);
-    case ROUND: return round_to(a, b);
-    case MIN: return a < b ? a : b;
-    default: return a > b ? a : b;
+    case ADD:
+        return a + b;
+    case SUBTRACT:
+        return a - b;
+    case MULTIPLY:
+        return a * b;
+    case DIVIDE:
+        return a / b;
+    case REMAINDER:
+        return fmod(a, b);
+    case POWER:
+        return power(a, b);
+    case NEGATE:
+        return -a;
+    case ABS:
+        return fabs(a);
+    case SQRT:
+        return sqrt(a);
+    case FLOOR:
+        return floor(a);
+    case CEIL:
+        return ceil(a);
+    case ROUND:
+        return round_to(a, b);
+    case MIN:
+        return a < b ? a : b;
+    default:
+        return a > b ? a : b;
     }
 }
 
@@ -70,7 +84,8 @@ static void apply(machine *m, int op) {
     }
     const double b = n == 2 ? m->value[--m->n_value] : 0, a = m->value[--m->n_value];
     m->value[m->n_value++] = compute(op, a, b);
-    if (!isfinite(m->value[m->n_value - 1])) m->why = "the result is no number (division by zero, overflow or a root of a negative number)";
+    if (!isfinite(m->value[m->n_value - 1]))
+        m->why = "the result is no number (division by zero, overflow or a root of a negative number)";
 }
 
 static void push(machine *m, int op) {
@@ -105,14 +120,18 @@ static void close_bracket(machine *m) {
     const int commas = m->commas[--m->n_waiting];
     const int function = m->n_waiting > 0 ? m->waiting[m->n_waiting - 1] : OPEN;
     const bool is_call = function >= ABS && function < OPEN;
-    if (is_call && function == ROUND && commas == 0 && m->n_value < DEPTH) m->value[m->n_value++] = 0;
-    else if (commas != (is_call ? table[function].operands - 1 : 0)) m->why = "a wrong number of arguments";
+    if (is_call && function == ROUND && commas == 0 && m->n_value < DEPTH)
+        m->value[m->n_value++] = 0;
+    else if (commas != (is_call ? table[function].operands - 1 : 0))
+        m->why = "a wrong number of arguments";
     if (is_call && !m->why) apply(m, m->waiting[--m->n_waiting]);
 }
 
 static void comma(machine *m) {
-    if (apply_to_bracket(m)) m->commas[m->n_waiting - 1]++;
-    else if (!m->why) m->why = "a comma outside of brackets";
+    if (apply_to_bracket(m))
+        m->commas[m->n_waiting - 1]++;
+    else if (!m->why)
+        m->why = "a comma outside of brackets";
 }
 
 static const char *read_number(machine *m, const char *at) {
@@ -122,8 +141,10 @@ static const char *read_number(machine *m, const char *at) {
         return at;
     }
     const double x = strtod(at, &end);
-    if (m->n_value == DEPTH || !isfinite(x)) m->why = "too many or too large numbers";
-    else m->value[m->n_value++] = x;
+    if (m->n_value == DEPTH || !isfinite(x))
+        m->why = "too many or too large numbers";
+    else
+        m->value[m->n_value++] = x;
     return end;
 }
 
@@ -135,7 +156,9 @@ static const char *read_function(machine *m, const char *at) {
         push(m, op);
         if (*at == '(') return at;
     }
-    if (!m->why) m->why = "only numbers, + - * / % ^, brackets, and abs, sqrt, floor, ceil, round, min, max followed by a bracket";
+    if (!m->why)
+        m->why =
+            "only numbers, + - * / % ^, brackets, and abs, sqrt, floor, ceil, round, min, max followed by a bracket";
     return at;
 }
 

@@ -1,4 +1,5 @@
-/* Arithmetic in text: numbers, + - * / % ^, brackets, and abs, sqrt, floor, ceil, round, min, max. No names, no loops. */
+/* Arithmetic in text: numbers, + - * / % ^, brackets, and abs, sqrt, floor, ceil, round, min, max. No names, no loops.
+ */
 #ifndef REIN_ENV_TOOLS_EXPRESSION_H
 #define REIN_ENV_TOOLS_EXPRESSION_H
 

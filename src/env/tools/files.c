@@ -53,20 +53,20 @@ static rein_status move_file(const rein_tool_place *at, struct json_object *args
 }
 
 #define OBJECT "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":"
-#define PATH OBJECT "{\"path\":{\"type\":\"string\"}},\"required\":[\"path\"]}"
+#define PATH   OBJECT "{\"path\":{\"type\":\"string\"}},\"required\":[\"path\"]}"
 
 static const rein_tool tools[] = {
-    {"read_text_file", "Content of a file.", PATH, read_text_file},
+    {"read_text_file", "Content of a file.", PATH, read_text_file, false},
     {"write_file", "Write a file, replacing what it holds.",
      OBJECT "{\"path\":{\"type\":\"string\"},\"content\":{\"type\":\"string\"}},\"required\":[\"path\",\"content\"]}",
-     write_file},
-    {"list_directory", "Names in a folder; the top folder is \".\".", PATH, list_directory},
-    {"create_directory", "Make a folder.", PATH, create_directory},
+     write_file, false},
+    {"list_directory", "Names in a folder; the top folder is \".\".", PATH, list_directory, false},
+    {"create_directory", "Make a folder.", PATH, create_directory, false},
     {"move_file", "Move or rename a file.",
      OBJECT "{\"source\":{\"type\":\"string\"},\"destination\":{\"type\":\"string\"}},"
             "\"required\":[\"source\",\"destination\"]}",
-     move_file},
+     move_file, false},
 };
 
-const rein_tool_domain rein_domain_files = {"files", "a folder whose files can be read, written, listed and moved", tools,
-                                            (int)REIN_COUNT(tools), false};
+const rein_tool_domain rein_domain_files = {"files", "a folder whose files can be read, written, listed and moved",
+                                            tools, (int)REIN_COUNT(tools), false};

@@ -19,18 +19,28 @@ static rein_status broken(const char *what, const char *path) {
 /* What errno means to the model; NULL: the world's trouble, not its own. */
 static const char *reason(int error) {
     switch (error) {
-    case ENOENT: return "no such file or folder";
-    case ENOTDIR: return "not a folder";
-    case EISDIR: return "it is a folder";
-    case ELOOP: return "links are not followed";
-    case EEXIST: return "it exists already";
-    case ENOTEMPTY: return "the folder is not empty";
-    case EINVAL: return "not possible";
-    case ENAMETOOLONG: return "the name is too long";
+    case ENOENT:
+        return "no such file or folder";
+    case ENOTDIR:
+        return "not a folder";
+    case EISDIR:
+        return "it is a folder";
+    case ELOOP:
+        return "links are not followed";
+    case EEXIST:
+        return "it exists already";
+    case ENOTEMPTY:
+        return "the folder is not empty";
+    case EINVAL:
+        return "not possible";
+    case ENAMETOOLONG:
+        return "the name is too long";
     case EACCES:
     case EPERM:
-    case ENXIO: return "not permitted";
-    default: return NULL;
+    case ENXIO:
+        return "not permitted";
+    default:
+        return NULL;
     }
 }
 

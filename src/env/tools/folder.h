@@ -1,9 +1,9 @@
 /*
  * Files below a folder that a model may name: no path leaves it, whatever it holds.
  *
- * A path is relative, or absolute with /work as the folder (where the sandbox shows it). Components are opened one by one
- * and no symbolic link is followed, so neither "..", nor a link, nor a rename in between leads out. Only regular files are
- * read or written.
+ * A path is relative, or absolute with /work as the folder (where the sandbox shows it). Components are opened one by
+ * one and no symbolic link is followed, so neither "..", nor a link, nor a rename in between leads out. Only regular
+ * files are read or written.
  *
  * *why is the reason for the model (static text), NULL if it was done; a status is for a world that broke.
  */

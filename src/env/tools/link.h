@@ -1,6 +1,6 @@
 /*
- * How a call reaches its tool: in this process, or over MCP. One call at a time, in order; the tools of a link and what they
- * answer are the same whichever way.
+ * How a call reaches its tool: in this process, or over MCP. One call at a time, in order; the tools of a link and what
+ * they answer are the same whichever way.
  */
 #ifndef REIN_ENV_TOOLS_LINK_H
 #define REIN_ENV_TOOLS_LINK_H
@@ -25,11 +25,11 @@ typedef struct rein_tool_link_class {
 /** First member of every link. */
 struct rein_tool_link {
     const rein_tool_link_class *cls;
-    uint64_t history; /* of the call that is started next (record.h) */
+    uint64_t history;          /* of the call that is started next (record.h) */
     struct json_object *tools; /* array of {"name","description","inputSchema"}: all there are */
     /* Of the last call: */
     rein_str text;
-    bool is_error;  /* a text for the model */
+    bool is_error;   /* a text for the model */
     rein_str broken; /* not empty: the world failed, and why */
 };
 
@@ -37,7 +37,7 @@ struct rein_tool_link {
 REIN_NODISCARD rein_status rein_tool_link_direct(rein_tool_link **out, unsigned domains, int root);
 
 typedef struct rein_tool_mcp_options {
-    unsigned domains;           /* bits in the order of rein_tool_domains: a server each */
+    unsigned domains;               /* bits in the order of rein_tool_domains: a server each */
     const rein_tool_server *server; /* (n_server) and those of the user */
     int n_server;
     const char *folder;         /* the slot's; `root` is its descriptor */

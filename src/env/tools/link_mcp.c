@@ -1,7 +1,7 @@
 /*
  * Calls over MCP: one server a domain and slot, `rein mcp serve NAME`, and the user's. Servers are started once a slot;
- * what they remember are files in the slot's folder, so that a wipe of the folder resets them. Those that remember things
- * in memory are started anew (respawn).
+ * what they remember are files in the slot's folder, so that a wipe of the folder resets them. Those that remember
+ * things in memory are started anew (respawn).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -35,7 +35,7 @@ typedef struct mcp_link {
     int n;
     int root;
     rein_tool_mcp_options options; /* what they point to lives as long as the environment and the slot */
-    server *busy; /* of the call under way */
+    server *busy;                  /* of the call under way */
     int64_t id;
 } mcp_link;
 
@@ -53,7 +53,8 @@ static rein_status program_path(char **out, rein_arena *arena, const char *given
     char path[4096];
     if (given) return rein_arena_strdup(arena, out, given, strlen(given));
     ssize_t n = readlink("/proc/self/exe", path, sizeof path);
-    if (n <= 0 || n == sizeof path) return rein_fail(REIN_ERR_IO, "cannot find this program's file; give server_command");
+    if (n <= 0 || n == sizeof path)
+        return rein_fail(REIN_ERR_IO, "cannot find this program's file; give server_command");
     return rein_arena_strdup(arena, out, path, (size_t)n);
 }
 
@@ -62,12 +63,20 @@ static rein_status start_sandboxed(server *s, const rein_tool_mcp_options *o, co
     const char *const argv[] = {"/srv/rein", "mcp", "serve", s->name, "--folder", "/work", NULL};
     const char *const show[][2] = {{program, "/srv/rein"}};
     rein_sandbox box;
-    REIN_TRY(rein_sandbox_wrap(&box, &(rein_sandbox_options){.argv = argv, .filter = filter, .folder = folder,
-                                                             .show = show, .n_show = 1, .memory = o->memory}));
+    REIN_TRY(rein_sandbox_wrap(
+        &box, &(rein_sandbox_options){
+                  .argv = argv, .filter = filter, .folder = folder, .show = show, .n_show = 1, .memory = o->memory}));
     rein_status status =
         rein_mcp_open(&s->client, &(rein_mcp_options){.argv = box.argv, .timeout = o->timeout, .seed = o->seed});
     rein_sandbox_deinit(&box);
     return status;
+}
+
+/* A server that runs programs for the model makes a sandbox for each, which it could not do inside of another. */
+static bool starts_programs(const rein_tool_domain *domain) {
+    bool any = false;
+    for (int i = 0; i < domain->n_tool; i++) any |= domain->tool[i].by_machine;
+    return any;
 }
 
 static rein_status start_domain(mcp_link *m, const rein_tool_domain *domain, const rein_tool_mcp_options *o) {
@@ -80,7 +89,7 @@ static rein_status start_domain(mcp_link *m, const rein_tool_domain *domain, con
     REIN_TRY(rein_path_format(&m->arena, &folder, "%s/%s", o->folder, s->name));
     REIN_TRY(rein_path_format(&m->arena, &filter, "%s/filter", o->folder));
     m->n++;
-    if (o->sandboxed) return start_sandboxed(s, o, program, folder, filter);
+    if (o->sandboxed && !starts_programs(domain)) return start_sandboxed(s, o, program, folder, filter);
     const char *const argv[] = {program, "mcp", "serve", s->name, "--folder", folder, NULL};
     return rein_mcp_open(&s->client, &(rein_mcp_options){.argv = argv, .timeout = o->timeout, .seed = o->seed});
 }
@@ -111,9 +120,13 @@ static rein_status wrap_own(rein_sandbox *box, const rein_tool_server *own, cons
     const char *(*show)[2];
     REIN_TRY(rein_arena_alloc(arena, &show, (size_t)(own->n_show + 1) * sizeof *show));
     for (int64_t i = 0; i < own->n_show; i++) show[i][0] = show[i][1] = own->show[i];
-    return rein_sandbox_wrap(box, &(rein_sandbox_options){.argv = argv, .filter = filter, .folder = folder, .env = env,
+    return rein_sandbox_wrap(box, &(rein_sandbox_options){.argv = argv,
+                                                          .filter = filter,
+                                                          .folder = folder,
+                                                          .env = env,
                                                           .show = (const char *const(*)[2])show,
-                                                          .n_show = (int)own->n_show, .processes = own->processes});
+                                                          .n_show = (int)own->n_show,
+                                                          .processes = own->processes});
 }
 
 /* Start (again) a program of the user's. Its strings last as long as this call. */
@@ -133,7 +146,8 @@ static rein_status start_program(server *s, const rein_tool_mcp_options *o) {
                  rein_mcp_open(&s->client, &(rein_mcp_options){.argv = o->sandboxed ? box.argv : argv,
                                                                .env = o->sandboxed || !env[0] ? NULL : env,
                                                                .folder = o->sandboxed ? NULL : folder,
-                                                               .timeout = o->timeout, .seed = o->seed}),
+                                                               .timeout = o->timeout,
+                                                               .seed = o->seed}),
                  out);
 out:
     rein_sandbox_deinit(&box);
@@ -155,7 +169,8 @@ static rein_status start_own(mcp_link *m, const rein_tool_server *own, const rei
 static bool has_tool(struct json_object *tools, struct json_object *name) {
     for (size_t i = 0; i < json_object_array_length(tools); i++) {
         struct json_object *own;
-        if (json_object_object_get_ex(json_object_array_get_idx(tools, i), "name", &own) && json_object_equal(own, name))
+        if (json_object_object_get_ex(json_object_array_get_idx(tools, i), "name", &own) &&
+            json_object_equal(own, name))
             return true;
     }
     return false;
@@ -183,8 +198,7 @@ static rein_status list_tools(mcp_link *m, server *s) {
     rein_status status = rein_mcp_wait(s->client, id, &r);
     if (status == REIN_OK && (r.failed || r.is_error))
         status = rein_fail(REIN_ERR_IO, "server '%s' lists no tools: %s", s->name, r.text.data ? r.text.data : "");
-    if (status == REIN_OK && json_object_object_get_ex(r.value, "tools", &list))
-        status = take_tools(m, s, list);
+    if (status == REIN_OK && json_object_object_get_ex(r.value, "tools", &list)) status = take_tools(m, s, list);
     rein_mcp_result_deinit(&r);
     return status;
 }
@@ -203,7 +217,8 @@ static rein_status mcp_reset(rein_tool_link *link, uint64_t world) {
         rein_str_clear(&path);
         rein_str_printf(&path, "%s/" REIN_TOOL_SEED_FILE, m->server[i].name);
         status = rein_str_check(&path);
-        if (status == REIN_OK) status = rein_folder_write(m->root, path.data, text.data, text.len, REIN_FOLDER_REPLACE, &why);
+        if (status == REIN_OK)
+            status = rein_folder_write(m->root, path.data, text.data, text.len, REIN_FOLDER_REPLACE, &why);
         if (status == REIN_OK && why) status = rein_fail(REIN_ERR_IO, "cannot write '%s': %s", path.data, why);
     }
     if (m->busy) rein_mcp_cancel(m->busy->client, m->id); /* of an episode that was given up */

@@ -70,7 +70,8 @@ static rein_status read_tools(rein_tools_task *t, struct json_object *row) {
         char *copy;
         if (!json_object_is_type(name, json_type_string))
             return rein_fail(REIN_ERR_FORMAT, "tools are a list of names");
-        REIN_TRY(rein_arena_strdup(&t->arena, &copy, json_object_get_string(name), strlen(json_object_get_string(name))));
+        REIN_TRY(
+            rein_arena_strdup(&t->arena, &copy, json_object_get_string(name), strlen(json_object_get_string(name))));
         t->tool[i] = copy;
     }
     return REIN_OK;
@@ -105,7 +106,8 @@ static rein_status read_check(rein_tools_check *c, rein_tools_task *t, struct js
             kinds++;
         }
     if (kinds != 1)
-        return rein_fail(REIN_ERR_FORMAT, "a check has one of the keys answer, message, file, absent, key and database");
+        return rein_fail(REIN_ERR_FORMAT,
+                         "a check has one of the keys answer, message, file, absent, key and database");
     if (c->kind != REIN_TOOLS_ANSWER) REIN_TRY(take(&c->where, t, item, keys[c->kind], true));
     REIN_TRY(take(&c->text, t, item, "holds", c->kind != REIN_TOOLS_ABSENT));
     REIN_TRY(take(&c->without, t, item, "without", false));

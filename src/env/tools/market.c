@@ -11,33 +11,46 @@
 #include "env/tools/domain.h"
 
 static const char *const company[REIN_COMPANIES][2] = {
-    {"ALVR", "Alvermont Foods"},   {"BRKT", "Brackett Tools"},     {"CDNX", "Cadenix Software"},
-    {"DRVO", "Dorvo Motors"},      {"ELMR", "Elmaris Paper"},      {"FNWK", "Fenwick Rail"},
-    {"GLDE", "Glidewell Air"},     {"HRTH", "Hearthline Homes"},   {"IVRA", "Ivara Textiles"},
-    {"JSPR", "Jasper Optics"},     {"KLTO", "Kelto Chemicals"},    {"LMNA", "Lumena Lighting"},
-    {"MRDN", "Meridane Shipping"}, {"NVLA", "Novella Press"},      {"ORCH", "Orchard Grain"},
-    {"PLNR", "Planar Robotics"},   {"QRTZ", "Quartzite Mining"},   {"RVLT", "Rivulet Water"},
-    {"SLVA", "Silva Timber"},      {"TRDO", "Torrado Coffee"},     {"UMBR", "Umbria Glass"},
-    {"VNTG", "Vantagen Health"},   {"WLDN", "Walden Outdoor"},     {"XNTH", "Xanthe Dyes"},
-    {"YRWD", "Yarwood Furniture"}, {"ZPHR", "Zephira Wind"},       {"ASTO", "Astoria Games"},
-    {"BLMR", "Bellmore Banking"},  {"CRVN", "Corvane Security"},   {"DLTA", "Deltaic Energy"},
+    {"ALVR", "Alvermont Foods"},   {"BRKT", "Brackett Tools"},    {"CDNX", "Cadenix Software"},
+    {"DRVO", "Dorvo Motors"},      {"ELMR", "Elmaris Paper"},     {"FNWK", "Fenwick Rail"},
+    {"GLDE", "Glidewell Air"},     {"HRTH", "Hearthline Homes"},  {"IVRA", "Ivara Textiles"},
+    {"JSPR", "Jasper Optics"},     {"KLTO", "Kelto Chemicals"},   {"LMNA", "Lumena Lighting"},
+    {"MRDN", "Meridane Shipping"}, {"NVLA", "Novella Press"},     {"ORCH", "Orchard Grain"},
+    {"PLNR", "Planar Robotics"},   {"QRTZ", "Quartzite Mining"},  {"RVLT", "Rivulet Water"},
+    {"SLVA", "Silva Timber"},      {"TRDO", "Torrado Coffee"},    {"UMBR", "Umbria Glass"},
+    {"VNTG", "Vantagen Health"},   {"WLDN", "Walden Outdoor"},    {"XNTH", "Xanthe Dyes"},
+    {"YRWD", "Yarwood Furniture"}, {"ZPHR", "Zephira Wind"},      {"ASTO", "Astoria Games"},
+    {"BLMR", "Bellmore Banking"},  {"CRVN", "Corvane Security"},  {"DLTA", "Deltaic Energy"},
     {"EMBR", "Emberly Kitchens"},  {"FLXR", "Flexura Materials"},
 };
-static const char *const sectors[] = {"Energy", "Health", "Finance", "Industry", "Technology", "Retail", "Transport",
-                                      "Agriculture"};
-static const char *const cities[] = {"Aldbrook", "Birchmere", "Calderport", "Dunmouth", "Eastmarsh", "Farleigh",
-                                     "Glenholm", "Harwick"};
-static const char *const first_names[] = {"Ada", "Bruno", "Clara", "David", "Elena", "Felix", "Greta", "Hugo",
-                                          "Iris", "Jonas", "Karin", "Lukas", "Maria", "Nils", "Olga", "Pavel"};
-static const char *const last_names[] = {"Abbot", "Berger", "Costa", "Dahl", "Eklund", "Fischer", "Grant", "Holm",
-                                         "Ivanov", "Jensen", "Keller", "Lind", "Moreau", "Novak", "Olsen", "Petrov"};
-static const char *const products[] = {"Amberline", "Blueport", "Cirrus", "Daybreak", "Evergleam", "Fernway", "Goldcrest",
-                                       "Highmark", "Ironleaf", "Juniper", "Kestrel", "Larkspur", "Moonrise", "Northstar",
-                                       "Overland", "Pinnacle"};
+static const char *const sectors[] = {"Energy",     "Health", "Finance",   "Industry",
+                                      "Technology", "Retail", "Transport", "Agriculture"};
+static const char *const cities[] = {"Aldbrook",  "Birchmere", "Calderport", "Dunmouth",
+                                     "Eastmarsh", "Farleigh",  "Glenholm",   "Harwick"};
+static const char *const first_names[] = {"Ada",  "Bruno", "Clara", "David", "Elena", "Felix", "Greta", "Hugo",
+                                          "Iris", "Jonas", "Karin", "Lukas", "Maria", "Nils",  "Olga",  "Pavel"};
+static const char *const last_names[] = {"Abbot",  "Berger", "Costa",  "Dahl", "Eklund", "Fischer", "Grant", "Holm",
+                                         "Ivanov", "Jensen", "Keller", "Lind", "Moreau", "Novak",   "Olsen", "Petrov"};
+static const char *const products[] = {"Amberline", "Blueport",  "Cirrus",   "Daybreak", "Evergleam", "Fernway",
+                                       "Goldcrest", "Highmark",  "Ironleaf", "Juniper",  "Kestrel",   "Larkspur",
+                                       "Moonrise",  "Northstar", "Overland", "Pinnacle"};
 
 /* What a draw is for; counter (company, use, day). */
-enum { DRAW_PRICE, DRAW_CHANGE, DRAW_SECTOR, DRAW_CITY, DRAW_FIRST, DRAW_LAST, DRAW_REVENUE, DRAW_INCOME, DRAW_STAFF,
-       DRAW_DAY, DRAW_NEWS, DRAW_FOUNDED, DRAW_PRODUCT };
+enum {
+    DRAW_PRICE,
+    DRAW_CHANGE,
+    DRAW_SECTOR,
+    DRAW_CITY,
+    DRAW_FIRST,
+    DRAW_LAST,
+    DRAW_REVENUE,
+    DRAW_INCOME,
+    DRAW_STAFF,
+    DRAW_DAY,
+    DRAW_NEWS,
+    DRAW_FOUNDED,
+    DRAW_PRODUCT
+};
 
 static int64_t draw(int64_t n, uint64_t seed, int index, int use, int day) {
     return (int64_t)rein_random_below((uint64_t)n, seed, REIN_STREAM_TASK, (uint32_t)index, (uint32_t)use,
@@ -134,8 +147,8 @@ static rein_status get_company_profile(const rein_tool_place *at, struct json_ob
     rein_company c;
     int index;
     if (!read_company(&index, &c, at, args, "symbol", out)) return REIN_OK;
-    rein_str_printf(out->text, "%s (%s)\nsector: %s\ncity: %s\nchief executive: %s %s\nemployees: %lld", c.name, c.ticker,
-                    c.sector, c.city, c.ceo_first, c.ceo_last, (long long)c.employees);
+    rein_str_printf(out->text, "%s (%s)\nsector: %s\ncity: %s\nchief executive: %s %s\nemployees: %lld", c.name,
+                    c.ticker, c.sector, c.city, c.ceo_first, c.ceo_last, (long long)c.employees);
     return REIN_OK;
 }
 
@@ -194,7 +207,7 @@ static rein_status get_market_losers(const rein_tool_place *at, struct json_obje
 }
 
 static rein_status get_stock_news(const rein_tool_place *at, struct json_object *args, rein_tool_reply *out) {
-    static const char *const news[] = {"opens a plant in %s",  "names %s its new home", "wins an order from %s",
+    static const char *const news[] = {"opens a plant in %s", "names %s its new home", "wins an order from %s",
                                        "closes a site in %s", "hires in %s",           "pauses its plans for %s"};
     rein_company c;
     int index;
@@ -222,25 +235,25 @@ static rein_status get_aggs(const rein_tool_place *at, struct json_object *args,
     return REIN_OK;
 }
 
-#define OBJECT "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":"
+#define OBJECT  "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":"
 #define NOTHING OBJECT "{}}"
-#define SYMBOL OBJECT "{\"symbol\":{\"type\":\"string\"}},\"required\":[\"symbol\"]}"
+#define SYMBOL  OBJECT "{\"symbol\":{\"type\":\"string\"}},\"required\":[\"symbol\"]}"
 
 static const rein_tool tools[] = {
-    {"get_quote", "Current price of a company.", SYMBOL, get_quote},
-    {"get_previous_close", "Price at the end of the previous day.", SYMBOL, get_previous_close},
-    {"get_change_percent", "Change of the price since the previous day.", SYMBOL, get_change_percent},
-    {"get_company_profile", "Sector, city, chief executive and employees.", SYMBOL, get_company_profile},
-    {"get_income_statement", "Revenue and net income of the last year.", SYMBOL, get_income_statement},
-    {"search_ticker", "Symbols of companies by name.", OBJECT "{\"query\":{\"type\":\"string\"}},\"required\":[\"query\"]}",
-     search_ticker},
-    {"get_market_gainers", "The companies that gained most today.", NOTHING, get_market_gainers},
-    {"get_market_losers", "The companies that lost most today.", NOTHING, get_market_losers},
-    {"get_stock_news", "News of a company.", SYMBOL, get_stock_news},
+    {"get_quote", "Current price of a company.", SYMBOL, get_quote, false},
+    {"get_previous_close", "Price at the end of the previous day.", SYMBOL, get_previous_close, false},
+    {"get_change_percent", "Change of the price since the previous day.", SYMBOL, get_change_percent, false},
+    {"get_company_profile", "Sector, city, chief executive and employees.", SYMBOL, get_company_profile, false},
+    {"get_income_statement", "Revenue and net income of the last year.", SYMBOL, get_income_statement, false},
+    {"search_ticker", "Symbols of companies by name.",
+     OBJECT "{\"query\":{\"type\":\"string\"}},\"required\":[\"query\"]}", search_ticker, false},
+    {"get_market_gainers", "The companies that gained most today.", NOTHING, get_market_gainers, false},
+    {"get_market_losers", "The companies that lost most today.", NOTHING, get_market_losers, false},
+    {"get_stock_news", "News of a company.", SYMBOL, get_stock_news, false},
     {"get_aggs", "Closing prices of the last days.",
      OBJECT "{\"ticker\":{\"type\":\"string\"},\"days\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":10}},"
             "\"required\":[\"ticker\"]}",
-     get_aggs},
+     get_aggs, false},
 };
 
 const rein_tool_domain rein_domain_market = {"market", "quotes, profiles, news and aggregates of generated companies",

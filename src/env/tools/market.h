@@ -8,14 +8,14 @@ enum { REIN_COMPANIES = 32, REIN_MARKET_DAYS = 10 };
 
 /** One company in one world. Money in cents, so that every figure is exact; days count back from today (0). */
 typedef struct rein_company {
-    const char *ticker, *name;             /* the same in every world */
+    const char *ticker, *name; /* the same in every world */
     const char *sector, *city, *ceo_first, *ceo_last;
-    int64_t price;                         /* cents, now */
-    int64_t close;                         /* cents, end of the previous day */
-    int64_t change;                        /* of the price since then, in hundredths of a percent, rounded to nearest */
-    int64_t revenue, net_income;           /* millions, last year */
+    int64_t price;               /* cents, now */
+    int64_t close;               /* cents, end of the previous day */
+    int64_t change;              /* of the price since then, in hundredths of a percent, rounded to nearest */
+    int64_t revenue, net_income; /* millions, last year */
     int64_t employees;
-    int founded;         /* year */
+    int founded; /* year */
     const char *product;
 } rein_company;
 

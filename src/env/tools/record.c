@@ -132,8 +132,10 @@ static const rein_tool_recorded *find(const rein_tool_replay *r, uint64_t histor
     int64_t low = 0, high = r->n;
     while (low < high) {
         const int64_t middle = low + (high - low) / 2;
-        if (r->row[middle].history < history) low = middle + 1;
-        else high = middle;
+        if (r->row[middle].history < history)
+            low = middle + 1;
+        else
+            high = middle;
     }
     for (; low < r->n && r->row[low].history == history; low++)
         if ((r->row[low].text != NULL) == answer) return &r->row[low];

@@ -1,10 +1,10 @@
 /*
  * Recording the traffic with tools, and answering from a record.
  *
- * A call is known by its history: a hash of the task's key and of all calls of the episode up to it, with their arguments.
- * A record holds what each history was answered with, and which checks held after it, so that a replayed episode of the
- * same actions has the same observations and the same reward, without the servers. An action that was never recorded is
- * an error of the world, never a guess.
+ * A call is known by its history: a hash of the task's key and of all calls of the episode up to it, with their
+ * arguments. A record holds what each history was answered with, and which checks held after it, so that a replayed
+ * episode of the same actions has the same observations and the same reward, without the servers. An action that was
+ * never recorded is an error of the world, never a guess.
  *
  * A folder has tools.json (what the servers list) and a file a slot, slot-0.jsonl and so on, a line a call.
  */
@@ -16,8 +16,8 @@
 
 typedef struct rein_tool_recorded {
     uint64_t history;
-    int64_t order; /* as read: of equal histories the first counts */
-    const char *text;  /* (len) the answer; NULL: a judgement */
+    int64_t order;    /* as read: of equal histories the first counts */
+    const char *text; /* (len) the answer; NULL: a judgement */
     size_t len;
     bool is_error;
     uint32_t met; /* bit i: check i held */

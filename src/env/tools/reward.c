@@ -99,15 +99,16 @@ static double efficiency(const rein_tools_ledger *l) {
 }
 
 static void reward_v1(rein_score *out, rein_tools_ledger *l, const rein_tools_turn *t) {
-    static const char *const name[REIN_TOOLS_V1_PARTS] = {"task_completion", "reasoning_quality", "tool_efficiency",
-                                                          "error_recovery", "intermediate_progress",
-                                                          "state_correctness", "response_correctness"};
+    static const char *const name[REIN_TOOLS_V1_PARTS] = {
+        "task_completion",       "reasoning_quality", "tool_efficiency",     "error_recovery",
+        "intermediate_progress", "state_correctness", "response_correctness"};
     static const double weight[REIN_TOOLS_V1_PARTS] = {0.40, 0.15, 0.15, 0.10, 0.05, 0.10, 0.05};
     const bool response = t->ended && t->answer && l->expected == l->n_expected;
     const bool done = response && t->state && l->succeeded >= l->needed && l->reasoning >= 0.6;
     const double recovery = t->ended && l->calls > 0 ? (l->unrecovered ? 0.5 : 1) : 0;
-    const double part[REIN_TOOLS_V1_PARTS] = {done, l->reasoning, t->ended ? efficiency(l) : 0, recovery, progress(l),
-                                              t->state && l->succeeded > 0, response};
+    const double part[REIN_TOOLS_V1_PARTS] = {done,     l->reasoning, t->ended ? efficiency(l) : 0,
+                                              recovery, progress(l),  t->state && l->succeeded > 0,
+                                              response};
     for (int i = 0; i < REIN_TOOLS_V1_PARTS; i++) {
         const double level = weight[i] * part[i];
         add(out, name[i], level - l->part[i]);

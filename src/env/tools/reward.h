@@ -1,14 +1,14 @@
 /*
  * What a turn of the tool world earns. An episode's reward is the sum over its turns, component by component.
  *
- * v2 (the default): `success` 1 at the end if every check holds and nothing was done that nobody asked for; `format` -0.05
- * for each turn with a call that cannot be read or does not fit its tool; `efficiency` at most 0.1 at the end of a success,
- * needed / made calls; `repetition` -0.2 if the episode ended because the text went round in circles. Doing nothing is
- * worth 0, and no turn that changes nothing raises the sum.
+ * v2 (the default): `success` 1 at the end if every check holds and nothing was done that nobody asked for; `format`
+ * -0.05 for each turn with a call that cannot be read or does not fit its tool; `efficiency` at most 0.1 at the end of
+ * a success, needed / made calls; `repetition` -0.2 if the episode ended because the text went round in circles. Doing
+ * nothing is worth 0, and no turn that changes nothing raises the sum.
  *
- * v1 is the earlier reward of seven parts, whose defects are known (docs/tools.md): its authors gave the level reached so
- * far in every turn, so that waiting paid. Here a turn earns the difference of levels, the sum is the level at the end, and
- * what an idle turn (one without a new call that succeeds) says or repeats moves no part upwards.
+ * v1 is the earlier reward of seven parts, whose defects are known (docs/tools.md): its authors gave the level reached
+ * so far in every turn, so that waiting paid. Here a turn earns the difference of levels, the sum is the level at the
+ * end, and what an idle turn (one without a new call that succeeds) says or repeats moves no part upwards.
  */
 #ifndef REIN_ENV_TOOLS_REWARD_H
 #define REIN_ENV_TOOLS_REWARD_H

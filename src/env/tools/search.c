@@ -17,10 +17,12 @@ static void page(char out[PAGE], uint64_t seed, int index, int which) {
     case 0:
         snprintf(out, PAGE, "%s (%s) was founded in %d in %s.", c.name, c.ticker, c.founded, c.city);
         break;
-    case 1: snprintf(out, PAGE, "The best-known product of %s (%s) is the %s.", c.name, c.ticker, c.product); break;
+    case 1:
+        snprintf(out, PAGE, "The best-known product of %s (%s) is the %s.", c.name, c.ticker, c.product);
+        break;
     default:
-        snprintf(out, PAGE, "%s (%s) is led by %s %s and has %lld employees.", c.name, c.ticker, c.ceo_first, c.ceo_last,
-                 (long long)c.employees);
+        snprintf(out, PAGE, "%s (%s) is led by %s %s and has %lld employees.", c.name, c.ticker, c.ceo_first,
+                 c.ceo_last, (long long)c.employees);
     }
 }
 
@@ -92,12 +94,12 @@ static rein_status tavily_qna_search(const rein_tool_place *at, struct json_obje
 }
 
 #define QUERY                                                                                                          \
-    "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{\"query\":{\"type\":\"string\"}},"              \
+    "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{\"query\":{\"type\":\"string\"}},"            \
     "\"required\":[\"query\"]}"
 
 static const rein_tool tools[] = {
-    {"tavily_search", "Search the web: the best three results.", QUERY, tavily_search},
-    {"tavily_qna_search", "Search the web: the best result.", QUERY, tavily_qna_search},
+    {"tavily_search", "Search the web: the best three results.", QUERY, tavily_search, false},
+    {"tavily_qna_search", "Search the web: the best result.", QUERY, tavily_qna_search, false},
 };
 
 const rein_tool_domain rein_domain_search = {"search", "a search engine over generated documents", tools,

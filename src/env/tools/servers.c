@@ -13,9 +13,8 @@ static rein_status fail_at(const rein_yaml_node *at, const char *what) {
 }
 
 static rein_status read_text(const char **out, const rein_yaml_node *at) {
-    if (at->kind != REIN_YAML_SCALAR || at->null) return fail_at(at, "expected a text");
-    *out = at->text;
-    return REIN_OK;
+    *out = at->text; /* not NULL for a scalar */
+    return at->kind == REIN_YAML_SCALAR && !at->null ? REIN_OK : fail_at(at, "expected a text");
 }
 
 static rein_status read_flag(bool *out, const rein_yaml_node *at) {
@@ -70,7 +69,8 @@ static rein_status check_keys(const rein_yaml_node *at) {
 
 static rein_status check_name(const rein_yaml_node *at, const char *name) {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
-    if (!*name || strspn(name, letters) != strlen(name)) return fail_at(at, "a server's name is letters, digits, _ and -");
+    if (!*name || strspn(name, letters) != strlen(name))
+        return fail_at(at, "a server's name is letters, digits, _ and -");
     if (rein_tool_domain_find(name) || strcmp(name, "filter") == 0)
         return fail_at(at, "this name is taken by a built-in server");
     return REIN_OK;

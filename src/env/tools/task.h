@@ -1,6 +1,6 @@
 /*
- * One task of the tool world: what is asked, which tools there are, how the world begins, how its end is judged, and what
- * an expert does. Generated tasks (generate.c) and users' tasks (load.c) are the same struct.
+ * One task of the tool world: what is asked, which tools there are, how the world begins, how its end is judged, and
+ * what an expert does. Generated tasks (generate.c) and users' tasks (load.c) are the same struct.
  *
  * A slot's folder has one folder a server, named as the server is; paths here are below the slot's folder, so the file
  * report.txt of the domain files is "files/report.txt".
@@ -29,7 +29,8 @@ typedef enum rein_tools_check_kind {
 } rein_tools_check_kind;
 enum { REIN_TOOLS_CHECK_KINDS = REIN_TOOLS_DATABASE + 1 };
 
-/** Holds: as a whole word or number ("12.5" is not in "112.5"), and nowhere `without`. All strings belong to the task. */
+/** Holds: as a whole word or number ("12.5" is not in "112.5"), and nowhere `without`. All strings belong to the task.
+ */
 typedef struct rein_tools_check {
     rein_tools_check_kind kind;
     const char *where, *text;
@@ -94,7 +95,8 @@ void rein_tools_draw(rein_task *out, const rein_tools_pool *pool, uint64_t seed,
 /** REIN_ERR_USAGE if a level has a share and no category. */
 REIN_NODISCARD rein_status rein_tools_pool_check(const rein_tools_pool *pool);
 /** The task behind a drawn one. */
-REIN_NODISCARD rein_status rein_tools_generate(rein_tools_task *out, const rein_tools_pool *pool, const rein_task *task);
+REIN_NODISCARD rein_status rein_tools_generate(rein_tools_task *out, const rein_tools_pool *pool,
+                                               const rein_task *task);
 
 /* ---- load.c ---- */
 

@@ -41,8 +41,7 @@ static rein_status unknown(const char *option, const char *name, const char *con
 }
 
 /* The bits of names in a list of known ones. */
-static rein_status read_set(uint64_t *out, const char *option, const char *text, const char *const *names,
-                            int64_t n) {
+static rein_status read_set(uint64_t *out, const char *option, const char *text, const char *const *names, int64_t n) {
     const char *const *list;
     rein_arena arena = {0};
     rein_status status = split(&list, &arena, text);
@@ -50,8 +49,10 @@ static rein_status read_set(uint64_t *out, const char *option, const char *text,
     for (; status == REIN_OK && list && *list; list++) {
         int64_t i = 0;
         while (i < n && strcmp(names[i], *list) != 0) i++;
-        if (i == n) status = unknown(option, *list, names, n);
-        else *out |= UINT64_C(1) << i;
+        if (i == n)
+            status = unknown(option, *list, names, n);
+        else
+            *out |= UINT64_C(1) << i;
     }
     rein_arena_deinit(&arena);
     return status;
@@ -100,8 +101,10 @@ static rein_status check_sandbox(const rein_tools_config *c) {
     rein_str why = {0};
     rein_status status = REIN_OK;
     if (c->transport == REIN_TOOLS_MCP && !c->replay && c->sandbox == REIN_TOOLS_BWRAP && !rein_sandbox_available(&why))
-        status = rein_fail(REIN_ERR_USAGE, "environment tools: no sandbox for its servers: %s; install bubblewrap, or say "
-                                           "sandbox=none to run them without", why.data ? why.data : "out of memory");
+        status = rein_fail(REIN_ERR_USAGE,
+                           "environment tools: no sandbox for its servers: %s; install bubblewrap, or say "
+                           "sandbox=none to run them without",
+                           why.data ? why.data : "out of memory");
     rein_str_deinit(&why);
     return status;
 }
@@ -124,8 +127,8 @@ static rein_status check_tools(const rein_tools *w, const rein_tools_task *t) {
     for (int i = 0; i < t->n_tool; i++) {
         if (has_tool(w, t->tool[i])) continue;
         const char *near = rein_nearest_name(t->tool[i], w->tool_name, w->n_tool);
-        return rein_fail(REIN_ERR_USAGE, "the task '%.60s' names a tool '%s' that no server has%s%s%s", t->prompt, t->tool[i],
-                         near ? "; did you mean '" : "", near ? near : "", near ? "'" : "");
+        return rein_fail(REIN_ERR_USAGE, "the task '%.60s' names a tool '%s' that no server has%s%s%s", t->prompt,
+                         t->tool[i], near ? "; did you mean '" : "", near ? near : "", near ? "'" : "");
     }
     return REIN_OK;
 }
@@ -134,7 +137,8 @@ static rein_status check_tools(const rein_tools *w, const rein_tools_task *t) {
 static uint64_t key_of(const rein_tools_task *t) {
     uint64_t key = 0xcbf29ce484222325; /* FNV-1a */
     for (int i = -1; i < t->n_setup; i++)
-        for (const char *c = i < 0 ? t->prompt : t->setup[i].text; *c; c++) key = (key ^ (unsigned char)*c) * 0x100000001b3;
+        for (const char *c = i < 0 ? t->prompt : t->setup[i].text; *c; c++)
+            key = (key ^ (unsigned char)*c) * 0x100000001b3;
     return key;
 }
 
@@ -162,7 +166,8 @@ static rein_status read_servers(rein_tools *w) {
     if (c->eval_tasks && !c->tasks) return rein_fail(REIN_ERR_USAGE, "environment tools: eval_tasks without tasks");
     if (!c->servers) return REIN_OK;
     if (!c->tasks)
-        return rein_fail(REIN_ERR_USAGE, "environment tools: servers without tasks: generated tasks use built-in ones only");
+        return rein_fail(REIN_ERR_USAGE,
+                         "environment tools: servers without tasks: generated tasks use built-in ones only");
     if (c->transport != REIN_TOOLS_MCP)
         return rein_fail(REIN_ERR_USAGE, "environment tools: servers are for transport=mcp");
     return rein_tool_servers_load(w->server, &w->n_server, &w->arena, c->servers);
@@ -173,7 +178,8 @@ static rein_status set_up(rein_tools *w) {
     w->pool.tools_per_task = (int)c->tools_per_task;
     w->pool.eval_heldout = c->eval_heldout;
     if (!rein_option_numbers(w->pool.mix, REIN_TOOLS_LEVELS, c->mix))
-        return rein_fail(REIN_ERR_USAGE, "environment tools: mix is '%s', not three numbers (easy,medium,hard)", c->mix);
+        return rein_fail(REIN_ERR_USAGE, "environment tools: mix is '%s', not three numbers (easy,medium,hard)",
+                         c->mix);
     double total = 0;
     for (int i = 0; i < REIN_TOOLS_LEVELS; i++) {
         total += w->pool.mix[i];
@@ -188,7 +194,8 @@ static rein_status set_up(rein_tools *w) {
     REIN_TRY(keep(w, &c->folder));
     REIN_TRY(keep(w, &c->server_command));
     REIN_TRY(keep(w, &c->record));
-    if (c->record && c->replay) return rein_fail(REIN_ERR_USAGE, "environment tools: record and replay at the same time");
+    if (c->record && c->replay)
+        return rein_fail(REIN_ERR_USAGE, "environment tools: record and replay at the same time");
     if (c->replay) REIN_TRY(open_replay(w));
     REIN_TRY(check_sandbox(c));
     return c->tasks ? set_up_own(w) : rein_tools_pool_check(&w->pool);
@@ -307,7 +314,8 @@ static void put_native(rein_str *out, struct json_object *tool) {
     rein_str_puts(out, ", \"description\": ");
     rein_str_puts(out, description ? json_object_to_json_string_ext(description, JSON_C_TO_STRING_PLAIN) : "\"\"");
     rein_str_puts(out, ", \"parameters\": ");
-    rein_str_puts(out, schema ? json_object_to_json_string_ext(schema, JSON_C_TO_STRING_PLAIN) : "{\"type\": \"object\"}");
+    rein_str_puts(out,
+                  schema ? json_object_to_json_string_ext(schema, JSON_C_TO_STRING_PLAIN) : "{\"type\": \"object\"}");
     rein_str_puts(out, "}}");
 }
 

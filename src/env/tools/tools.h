@@ -2,11 +2,12 @@
  * The tool world: tasks that are solved by calling tools over several turns.
  *
  * A task names a handful of tools, most of which it needs. Each turn the model writes calls (text/toolcall.h) and reads
- * their results; a turn without a call is its answer and ends the episode. Success is a matter of the real end state (files,
- * messages) and of the answer, never of which calls were made.
+ * their results; a turn without a call is its answer and ends the episode. Success is a matter of the real end state
+ * (files, messages) and of the answer, never of which calls were made.
  *
- * The tools are those of the built-in domains (domain.h), called in this process, or servers of their own over MCP. A slot is
- * a folder with one folder a server; a reset wipes it. Observations are a pure function of task, seed and actions.
+ * The tools are those of the built-in domains (domain.h), called in this process, or servers of their own over MCP. A
+ * slot is a folder with one folder a server; a reset wipes it. Observations are a pure function of task, seed and
+ * actions.
  */
 #ifndef REIN_ENV_TOOLS_TOOLS_H
 #define REIN_ENV_TOOLS_TOOLS_H
@@ -26,9 +27,9 @@ typedef struct rein_tools_config {
     const char *domains, *mix, *categories, *heldout_categories, *heldout_tools;
     int64_t tools_per_task, max_observation, max_calls;
     bool eval_heldout, aliases;
-    int call_format;  /* rein_toolcall_format */
-    int tools_format; /* REIN_TOOLS_SIGNATURES or REIN_TOOLS_NATIVE */
-    int reward;       /* rein_tools_version */
+    int call_format;     /* rein_toolcall_format */
+    int tools_format;    /* REIN_TOOLS_SIGNATURES or REIN_TOOLS_NATIVE */
+    int reward;          /* rein_tools_version */
     int error_injection; /* rein_tools_faults */
     double error_rate;
     const char *folder;
