@@ -211,6 +211,33 @@ printf '{"text":"position=0.1"}\n' >in.jsonl
 json tokenize --tokenizer tok.json --input in.jsonl
 json generate --model sft --prompt position= --max_new_tokens 3
 
+# ---- mcp ----
+cat >server.sh <<'END'
+while read -r line; do
+    case $line in
+    *server/discover*) echo '{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"Method not found"}}' ;;
+    *'"initialize"'*) echo '{"jsonrpc":"2.0","id":2,"result":{"protocolVersion":"2025-06-18","capabilities":{},"serverInfo":{"name":"s","version":"1"}}}' ;;
+    *tools/list*) echo '{"jsonrpc":"2.0","id":3,"result":{"tools":[{"name":"add","description":"Adds. Really.","inputSchema":{"properties":{"a":{},"b":{}},"required":["a"]}}]}}' ;;
+    *'"arguments":{"a":2}'*) echo '{"jsonrpc":"2.0","id":3,"result":{"content":[{"type":"text","text":"five"}]}}' ;;
+    *tools/call*) echo '{"jsonrpc":"2.0","id":3,"result":{"content":[{"type":"text","text":"no a"}],"isError":true}}' ;;
+    esac
+done
+END
+expect 0 '^add(a, b?)  Adds$' "$rein" mcp list -- sh server.sh
+expect 0 '^# s 1, protocol 2025-06-18$' "$rein" mcp list -- sh server.sh
+expect 0 '"tools":\[{"name":"add".*"circuit":"closed"' "$rein" mcp list --json -- sh server.sh
+expect 0 '^five$' "$rein" mcp call add '{"a":2}' -- sh server.sh
+expect 0 '"text":"five".*"attempts":1' "$rein" mcp call add '{"a":2}' --json -- sh server.sh
+expect 1 "tool 'add' reports an error" "$rein" mcp call add '{}' -- sh server.sh
+expect 1 'gave no answer.*exit status 3; it said: oops' "$rein" mcp list --attempts 1 -- sh -c 'echo oops >&2; exit 3'
+expect 1 "cannot start '/no/such/server'" "$rein" mcp list -- /no/such/server
+expect 2 'arguments are a JSON object' "$rein" mcp call add '[2]' -- sh server.sh
+expect 2 'arguments:1:2' "$rein" mcp call add '{' -- sh server.sh
+expect 2 'no http or https URL' "$rein" mcp list http://
+expect 2 "'x' behind the URL" "$rein" mcp list http://localhost/ x
+expect 2 'header is for servers at a URL' "$rein" mcp list --header 'A: b' -- sh server.sh
+expect 2 "unknown service 'nothing'" "$rein" mcp serve nothing
+
 # ---- generate ----
 generate() {
     "$rein" generate --model sft --prompt position= "$@"

@@ -309,6 +309,98 @@ static void test_nearest_name(void **state) {
     assert_null(rein_nearest_name("beta", names, 0));
 }
 
+enum { ONE = 1, TWO = 2 };
+
+static const rein_option_alias aliases[] = {
+    {"actor.optim.lr", "learning_rate", NULL, NULL, ONE | TWO},
+    {"critic.optim.lr", "learning_rate", NULL, NULL, TWO},
+    {"rollout.n", "num_generations", "-1=8|*", NULL, ONE},
+    {"algorithm.half", "bf16", "yes=true|no=false", "yes or no", ONE},
+    {"total_episodes", NULL, NULL, "count them yourself", ONE},
+    {"rollout.seed", "seed", NULL, NULL, ONE},
+    {.name = NULL},
+};
+
+static rein_status parse_aliased(fixture *f, unsigned use, int argc, const char *const *argv) {
+    assert_ok(rein_options_init(&f->opts, rows, (int64_t)REIN_COUNT(rows), &f->v));
+    rein_options_accept(&f->opts, aliases, use);
+    return rein_options_parse_args(&f->opts, argc, (char **)(uintptr_t)argv, f->words, MAX_WORDS, &f->n_words);
+}
+
+#define ALIASED(f, use, ...)                                                                                           \
+    parse_aliased((f), (use), (int)(sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *)),                      \
+                  (const char *const[]){__VA_ARGS__})
+
+#define REFUSED_ALIAS(message, use, ...)                                                                               \
+    do {                                                                                                               \
+        fixture f_;                                                                                                    \
+        assert_fails(REIN_ERR_USAGE, (message), ALIASED(&f_, (use), __VA_ARGS__));                                     \
+        rein_options_deinit(&f_.opts);                                                                                 \
+    } while (0)
+
+static void test_aliases(void **state) {
+    fixture f;
+    (void)state;
+    assert_ok(ALIASED(&f, ONE, "--lr", "0.5", "--rollout.n=-1", "--half", "yes", "--rollout.seed", "3"));
+    assert_true(f.v.learning_rate == 0.5 && f.v.num_generations == 8 && f.v.bf16 && f.v.seed == 3);
+    rein_options_deinit(&f.opts);
+    assert_ok(ALIASED(&f, ONE, "--n", "4", "--actor.optim.lr", "2", "--seed", "5")); /* seed is its own name */
+    assert_true(f.v.learning_rate == 2 && f.v.num_generations == 4 && f.v.seed == 5);
+    rein_str out = {0};
+    rein_options_write_yaml(&f.opts, &out);
+    assert_non_null(strstr(out.data, "learning_rate: 2\n"));
+    assert_null(strstr(out.data, "lr:"));
+    rein_str_deinit(&out);
+    rein_options_deinit(&f.opts);
+}
+
+static void test_refused_aliases(void **state) {
+    (void)state;
+    REFUSED_ALIAS("learning_rate: given twice (command line, as actor.optim.lr)", ONE, "--learning_rate", "1", "--lr",
+                  "1");
+    REFUSED_ALIAS("learning_rate: given twice (command line)", ONE, "--lr", "1", "--learning_rate", "1");
+    REFUSED_ALIAS("\"lr\" may be actor.optim.lr or critic.optim.lr: say which (command line)", TWO, "--lr", "1");
+    REFUSED_ALIAS("there is no option \"total_episodes\": count them yourself (command line)", ONE, "--total_episodes",
+                  "9");
+    REFUSED_ALIAS("algorithm.half: there is no \"ye\" here: yes or no (command line)", ONE, "--half", "ye");
+    REFUSED_ALIAS("learning_rate: \"x\" is not a number (command line, as actor.optim.lr)", ONE, "--lr", "x");
+    REFUSED_ALIAS("unknown option \"total_episodes\" (command line)", TWO, "--total_episodes", "9");
+    REFUSED_ALIAS("unknown option \"ptim.lr\" (command line)", ONE, "--ptim.lr", "9");
+}
+
+static void test_aliases_in_files(void **state) {
+    fixture f;
+    const char *path = in_folder(state, "run.yaml");
+    put_file(path, "actor.optim.lr: 0.25\nhalf: 'yes'\n");
+    assert_ok(ALIASED(&f, ONE, "--config", path, "--half", "no")); /* the command line wins */
+    assert_true(f.v.learning_rate == 0.25 && !f.v.bf16);
+    rein_options_deinit(&f.opts);
+    put_file(path, "lr: 0.25\nlearning_rate: 1\n");
+    assert_int_equal(ALIASED(&f, ONE, "--config", path), REIN_ERR_USAGE);
+    assert_non_null(strstr(rein_error_message(), "learning_rate: given twice"));
+    rein_options_deinit(&f.opts);
+    put_file(path, "half: null\n");
+    assert_int_equal(ALIASED(&f, ONE, "--config", path), REIN_ERR_USAGE);
+    assert_non_null(strstr(rein_error_message(), "algorithm.half: there is no \"null\" here: yes or no"));
+    rein_options_deinit(&f.opts);
+}
+
+static void test_help_of_aliases(void **state) {
+    fixture f;
+    rein_str out = {0};
+    (void)state;
+    assert_ok(parse_aliased(&f, ONE, 0, NULL));
+    rein_options_write_help(&f.opts, &out);
+    rein_options_deinit(&f.opts);
+    assert_string_equal(strstr(out.data, "\nOther"), "\nOther trainers' names, whole or from a dot on:\n"
+                                                     "  --actor.optim.lr: learning_rate\n"
+                                                     "  --rollout.n: num_generations, -1=8|*\n"
+                                                     "  --algorithm.half: bf16, yes=true|no=false; else yes or no\n"
+                                                     "  --total_episodes: count them yourself\n"
+                                                     "  --rollout.seed: seed\n");
+    rein_str_deinit(&out);
+}
+
 int main(void) {
 #define in_scratch(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
     const struct CMUnitTest tests[] = {
@@ -322,6 +414,10 @@ int main(void) {
         cmocka_unit_test(test_written_schema),
         cmocka_unit_test(test_help),
         cmocka_unit_test(test_nearest_name),
+        cmocka_unit_test(test_aliases),
+        cmocka_unit_test(test_refused_aliases),
+        in_scratch(test_aliases_in_files),
+        cmocka_unit_test(test_help_of_aliases),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,14 +54,25 @@ static rein_status check_case(void *user, int64_t line, struct json_object *row)
     return REIN_OK;
 }
 
-static void test_golden(void **state) {
+/* Transformers' text for every conversation, or an error on both sides. */
+static void check_golden(const char *path, int64_t n) {
     golden g = {0};
-    (void)state;
     assert_ok(rein_json_load(&g.tokens, GOLDEN "/tokens.json"));
-    assert_ok(rein_jsonl_each(GOLDEN "/cases.jsonl", check_case, &g));
+    assert_ok(rein_jsonl_each(path, check_case, &g));
     json_object_put(g.tokens);
-    assert_int_equal(g.n, 305);
+    assert_int_equal(g.n, n);
     assert_int_equal(g.differ, 0);
+}
+
+static void test_golden(void **state) {
+    (void)state;
+    check_golden(GOLDEN "/cases.jsonl", 305);
+}
+
+/* Prompt formats of Llama 2, Llama 3 and Mistral: tools/goldens/templates.py. */
+static void test_families(void **state) {
+    (void)state;
+    check_golden(GOLDEN "/families.jsonl", 489);
 }
 
 /* ---- ids and masks ---- */
@@ -271,6 +282,7 @@ static void test_allocation_failures(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden),
+        cmocka_unit_test(test_families),
         cmocka_unit_test(test_masks),
         cmocka_unit_test(test_rewritten_history),
         cmocka_unit_test(test_messages),

@@ -80,6 +80,29 @@ static void the_policy_waits_for_a_shared_critic(void **state) {
     assert_true(metric(&j, "approx_kl", 3) > 0);
 }
 
+/* Where answers are cut off; without a discount from one token to the next there is nothing to stand for. */
+static void truncated_answers_are_bootstrapped(void **state) {
+    (void)state;
+    keeps_its_promises(&shop, (job){.name = "ppo_cut",
+                                    .kind = REIN_ONLINE_PPO,
+                                    .extra = {"bootstrap_truncated=true", "normalize_returns=true", "num_mini_batches=2",
+                                              "max_completion_length=3"}});
+    const char *names[] = {"cut", "end", "cut0", "end0"};
+    job j[4];
+    for (int i = 0; i < 4; i++) {
+        j[i] = (job){.shop = &shop,
+                     .grpo = true,
+                     .name = names[i],
+                     .kind = REIN_ONLINE_PPO,
+                     .extra = {"max_completion_length=3", i < 2 ? "gamma=0.9" : "gamma=0",
+                               i % 2 ? "bootstrap_truncated=false" : "bootstrap_truncated=true"}};
+        OK(job_run(&j[i]));
+    }
+    assert_true(metric(&j[0], "completions/clipped_ratio", 1) > 0.5);
+    assert_true(metric(&j[0], "grad_norm", 1) != metric(&j[1], "grad_norm", 1));
+    same_file(&j[2], &j[3], "commits.jsonl");
+}
+
 int main(int argc, char **argv) {
     if (argc > 6 && strcmp(argv[1], "--job") == 0) return job_child(argc, argv);
     const struct CMUnitTest tests[] = {
@@ -88,6 +111,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(ppo_with_a_shared_critic),
         cmocka_unit_test(ppo_with_a_critic_of_its_own),
         cmocka_unit_test(the_policy_waits_for_a_shared_critic),
+        cmocka_unit_test(truncated_answers_are_bootstrapped),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

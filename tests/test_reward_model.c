@@ -6,6 +6,7 @@
 #include "env/dataset/dataset.h"
 #include "golden_json.h"
 #include "offline_jobs.h"
+#include "train/eval.h"
 #include "train/reward_model.h"
 
 static workshop shop;
@@ -89,7 +90,7 @@ static void the_function_scores_as_training_does(void **state) {
     OK(rows_run(&r));
     snprintf(funcs, sizeof funcs, "model:%s/learns", shop.dir);
     OK(rein_rewards_open(&rewards, funcs, NULL, 1));
-    REFUSED(rein_rewards_bind(rewards, NULL), "can run a reward model");
+    REFUSED(rein_rewards_bind(rewards, NULL), "run reward models");
     OK(rein_device_open_cpu(&dev, NULL, 1));
     const rein_reward_host host = rein_reward_model_host(dev);
     OK(rein_rewards_bind(rewards, &host));
@@ -117,18 +118,66 @@ static void the_function_scores_as_training_does(void **state) {
     rein_device_close(dev);
 }
 
+/* rein eval scores answers as the function does, to the bit. */
+static void evaluations_have_it(void **state) {
+    char spec[4 * JOB_PATH], path[JOB_PATH], rows[JOB_PATH];
+    const char *name = "policy", *model = path;
+    rein_evaluation e;
+    rein_rewards *rewards;
+    rein_device *dev;
+    (void)state;
+    snprintf(path, sizeof path, "%s/model", shop.dir);
+    snprintf(rows, sizeof rows, "%s/asked.jsonl", shop.dir);
+    snprintf(spec, sizeof spec, "dataset:train=%s/rows.jsonl,eval=%s,reward_funcs=model:%s/learns", shop.dir, rows,
+             shop.dir);
+    write_text(rows, "{\"prompt\":\"say 8 now: \"}\n{\"prompt\":\"say 9 now: \"}\n");
+    const rein_eval_args args = {.env = spec,
+                                 .name = &name,
+                                 .path = &model,
+                                 .n_model = 1,
+                                 .split = REIN_SPLIT_EVAL,
+                                 .cases = 2,
+                                 .num_samples = 2,
+                                 .max_new_tokens = 6,
+                                 .batch = 4,
+                                 .temperature = 1};
+    OK(rein_device_open_cpu(&dev, NULL, 1));
+    OK(rein_evaluate(&e, &args, dev, NULL, NULL));
+    snprintf(spec, sizeof spec, "model:%s/learns", shop.dir);
+    OK(rein_rewards_open(&rewards, spec, NULL, 1));
+    const rein_reward_host host = rein_reward_model_host(dev);
+    OK(rein_rewards_bind(rewards, &host));
+    const rein_policy_result *p = &e.policy[e.n_policy - 1];
+    assert_int_equal(p->n, 4);
+    for (int64_t k = 0; k < p->n; k++) {
+        struct json_object *row = json_object_new_object();
+        double alone;
+        json_object_object_add(row, "prompt", json_object_new_string(k < 2 ? "say 8 now: " : "say 9 now: "));
+        const char *text = p->answer[k].text.data ? p->answer[k].text.data : "";
+        OK(rein_rewards_score(&alone, rewards,
+                              &(rein_reward_answer){.row = row, .text = text, .len = p->answer[k].text.len}, 1));
+        assert_true(alone == p->answer[k].score.total);
+        json_object_put(row);
+    }
+    assert_true(p->answer[0].score.total != p->answer[2].score.total);
+    rein_rewards_close(rewards);
+    rein_evaluation_deinit(&e);
+    rein_device_close(dev);
+}
+
 /* GRPO on the reward model's word: what it says rises; steps replay. */
 static void grpo_follows_it(void **state) {
     char funcs[JOB_PATH + 32];
     double first = 0, last = 0;
     (void)state;
     snprintf(funcs, sizeof funcs, "reward_funcs=model:%s/learns", shop.dir);
-    rows_job r = {.job = {.shop = &shop,
-                          .name = "grpo",
-                          .extra = {funcs, "num_generations=8", "per_device_train_batch_size=16", "gradient_accumulation_steps=1",
-                                    "max_completion_length=6", "max_steps=30", "learning_rate=0.01"}},
-                  .kind = "grpo",
-                  .data = "pairs.jsonl"};
+    rows_job r = {
+        .job = {.shop = &shop,
+                .name = "grpo",
+                .extra = {funcs, "num_generations=8", "per_device_train_batch_size=16", "gradient_accumulation_steps=1",
+                          "max_completion_length=6", "max_steps=30", "learning_rate=0.01"}},
+        .kind = "grpo",
+        .data = "pairs.jsonl"};
     OK(rows_run(&r));
     for (int64_t step = 1; step <= 5; step++) {
         first += metric(&r.job, "rewards/model/mean", step) / 5;
@@ -140,11 +189,9 @@ static void grpo_follows_it(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(runs_keep_the_promises),
-        cmocka_unit_test(gradients_are_finite_differences),
-        cmocka_unit_test(it_learns_which_is_better),
-        cmocka_unit_test(the_function_scores_as_training_does),
-        cmocka_unit_test(grpo_follows_it),
+        cmocka_unit_test(runs_keep_the_promises),    cmocka_unit_test(gradients_are_finite_differences),
+        cmocka_unit_test(it_learns_which_is_better), cmocka_unit_test(the_function_scores_as_training_does),
+        cmocka_unit_test(evaluations_have_it),       cmocka_unit_test(grpo_follows_it),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -241,12 +241,15 @@ static void test_token_rewards(void **state) {
     double kl[] = {1, -0.5, 9, 9, 9, NAN, 0}, reward[7];
     const rein_token_rows rows = {3, offset, mask};
     assert_int_equal(rein_tokens_count(&rows, 0), 2);
-    assert_int_equal(rein_tokens_reward(reward, &rows, score, kl, 0.5), REIN_OK);
+    assert_int_equal(rein_tokens_reward(reward, &rows, score, NULL, kl, 0.5), REIN_OK);
     assert_memory_equal(reward, want, sizeof want);
-    assert_int_equal(rein_tokens_reward(kl, &rows, score, kl, 0.5), REIN_OK); /* in place */
+    assert_int_equal(rein_tokens_reward(kl, &rows, score, NULL, kl, 0.5), REIN_OK); /* in place */
     assert_memory_equal(kl, want, sizeof want);
-    assert_int_equal(rein_tokens_reward(reward, &rows, score, NULL, 0), REIN_OK);
+    assert_int_equal(rein_tokens_reward(reward, &rows, score, NULL, NULL, 0), REIN_OK);
     assert_true(reward[0] == 0 && reward[1] == 2 && reward[6] == 4);
+    const double early[] = {0.5, 0, NAN, 0, 0, 0, 0}; /* a turn ended at token 0 */
+    assert_int_equal(rein_tokens_reward(reward, &rows, score, early, NULL, 0), REIN_OK);
+    assert_true(reward[0] == 0.5 && reward[1] == 1.5 && reward[2] == 0 && reward[6] == 4);
 }
 
 static void test_refusals(void **state) {
@@ -264,8 +267,8 @@ static void test_refusals(void **state) {
     assert_int_equal(rein_gae(adv, NULL, &args), REIN_ERR_NUMERIC);
     args.gamma = 1.01;
     assert_int_equal(rein_gae(adv, NULL, &args), REIN_ERR_USAGE);
-    assert_int_equal(rein_tokens_reward(adv, &args.rows, score, NULL, 0), REIN_ERR_NUMERIC);
-    assert_int_equal(rein_tokens_reward(adv, &args.rows, reward, (const double[]){0, NAN, 0}, 1), REIN_ERR_NUMERIC);
+    assert_int_equal(rein_tokens_reward(adv, &args.rows, score, NULL, NULL, 0), REIN_ERR_NUMERIC);
+    assert_int_equal(rein_tokens_reward(adv, &args.rows, reward, NULL, (const double[]){0, NAN, 0}, 1), REIN_ERR_NUMERIC);
     assert_string_equal(rein_error_message(), "kl of sequence 0 is nan at token 1");
 }
 

@@ -8,15 +8,19 @@
 static const struct {
     const char *mode, *loss_type;
     bool own_agg;
-} types[] = {{"vanilla", "vanilla", false}, {"gspo", "gspo_token", false}, {"cispo", "verl_cispo", false},
-             {"gpg", "gpg", false},         {"dro", "dro", false},         {"dppo_tv", "dppo_tv", false},
-             {"dppo_kl", "dppo_kl", false}, {"sapo", "verl_sapo", true},   {"geo_mean", "gmpo", true}};
+} types[] = {{"vanilla", "vanilla", false},   {"gspo", "gspo_token", false}, {"cispo", "verl_cispo", false},
+             {"gpg", "gpg", false},           {"dro", "dro", false},         {"dppo_tv", "dppo_tv", false},
+             {"dppo_kl", "dppo_kl", false},   {"sapo", "verl_sapo", true},   {"geo_mean", "gmpo", true},
+             {"clip_cov", "clip_cov", false}, {"kl_cov", "kl_cov", false}};
 
 /* Options whose names differ. */
 static const struct {
     const char *verl, *ours;
-} names[] = {{"clip_ratio_low", "epsilon"},       {"clip_ratio_high", "epsilon_high"}, {"clip_ratio_c", "clip_ratio_c"},
-             {"tau_pos", "sapo_temperature_pos"}, {"tau_neg", "sapo_temperature_neg"}, {"dro_beta", "dro_beta"}};
+} names[] = {
+    {"clip_ratio_low", "epsilon"},        {"clip_ratio_high", "epsilon_high"}, {"clip_ratio_c", "clip_ratio_c"},
+    {"tau_pos", "sapo_temperature_pos"},  {"tau_neg", "sapo_temperature_neg"}, {"dro_beta", "dro_beta"},
+    {"clip_cov_ratio", "clip_cov_ratio"}, {"clip_cov_lb", "clip_cov_lb"},      {"clip_cov_ub", "clip_cov_ub"},
+    {"kl_cov_ratio", "kl_cov_ratio"},     {"ppo_kl_coef", "ppo_kl_coef"}};
 
 static void put(struct json_object *obj, const char *key, struct json_object *value) {
     json_object_object_add(obj, key, json_object_get(value));
@@ -83,11 +87,9 @@ static void check_metrics(const rein_rl_case *c, struct json_object *expected) {
     assert_int_equal(found, json_object_object_length(expected));
 }
 
-static void test_policy(void **state) {
-    (void)state;
-    struct json_object *document = golden_load("golden/rlmath/verl_losses.json"),
-                       *cases = golden_get(document, "policy");
-    assert_int_equal(golden_length(cases), 47);
+static void check_policy(const char *path, int64_t n) {
+    struct json_object *document = golden_load(path), *cases = golden_get(document, "policy");
+    assert_int_equal(golden_length(cases), n);
     for (int64_t i = 0; i < golden_length(cases); i++) {
         struct json_object *golden = golden_at(cases, i), *obj = make_case(document, golden);
         rein_arena arena = {0};
@@ -100,6 +102,17 @@ static void test_policy(void **state) {
         json_object_put(obj);
     }
     json_object_put(document);
+}
+
+static void test_policy(void **state) {
+    (void)state;
+    check_policy("golden/rlmath/verl_losses.json", 47);
+}
+
+/* Clip-Cov and KL-Cov: tools/goldens/verl_cov.py. Of the former, where all of its band is left out. */
+static void test_covariance(void **state) {
+    (void)state;
+    check_policy("golden/rlmath/verl_cov.json", 60);
 }
 
 static void check_estimator(rein_kl_estimator e, struct json_object *document, struct json_object *expected) {
@@ -145,6 +158,7 @@ static void test_k3_near_zero(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_policy),
+        cmocka_unit_test(test_covariance),
         cmocka_unit_test(test_kl),
         cmocka_unit_test(test_k3_near_zero),
     };

@@ -350,9 +350,9 @@ static void test_completions(void **state) {
         in_root(1, "cp/completions/step-000004.jsonl"),
         "{\"step\":4,\"prompt_id\":1,\"sample\":0,\"prompt\":\"state: \\\"x\\\"\",\"completion\":\"u\\n1\","
         "\"reward\":-1.5,\"advantage\":0.25,\"finish_reason\":\"eos\",\"rewards\":{\"format\":1,\"goal\":-2.5}}\n");
-    OK(rein_read_completions(run, &arena, true, 9, &got, &n));
+    OK(rein_read_completions(run, &arena, REIN_STEP_LAST, 9, &got, &n));
     assert_true(n == 2 && got[1].step == 5 && got[1].sample == 1 && got[1].n_part == 2 && got[1].part[1].value == -2.5);
-    OK(rein_read_completions(run, &arena, false, 9, &got, &n));
+    OK(rein_read_completions(run, &arena, REIN_STEP_FIRST, 9, &got, &n));
     assert_true(n == 1 && got[0].step == 4);
     rein_rundir_close(run);
     rein_arena_deinit(&arena);

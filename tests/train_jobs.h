@@ -74,6 +74,9 @@ static inline rein_status digits_difficulty(const rein_env *env, const rein_task
 static const rein_env_class digits_class = {
     .name = "digits", .task = digits_task, .difficulty = digits_difficulty, .prompt = digits_prompt, .score = digits_score};
 
+/* The world of online runs in this process, as a test's own; NULL: the digits. */
+static const rein_env *job_world;
+
 /* ---- the workshop ---- */
 
 typedef struct workshop {
@@ -220,7 +223,7 @@ static inline rein_status job_run(const job *j) {
     job_options(&opts, &args, j);
     rein_options_write_yaml(&opts, &yaml);
     OK(rein_device_open_cpu(&dev, j->isa, j->threads ? j->threads : 1));
-    rein_status status = j->grpo ? rein_online_run_env(j->kind, &args, yaml.data, &env.env, dev, &watch)
+    rein_status status = j->grpo ? rein_online_run_env(j->kind, &args, yaml.data, job_world ? job_world : &env.env, dev, &watch)
                                  : rein_sft_run(&args, yaml.data, dev, &watch);
     rein_device_close(dev);
     rein_str_deinit(&yaml);
@@ -352,7 +355,7 @@ static inline void job_replays(const job *j, int64_t from, int64_t step) {
     job_options(&opts, &args, j);
     OK(rein_device_open_cpu(&dev, j->isa, 1));
     snprintf(path, sizeof path, "%s/%s/checkpoint-%d", j->shop->dir, j->name, (int)from);
-    OK(rein_online_replay_env(j->kind, &args, &env.env, dev, from ? path : NULL, step, &got, &journal));
+    OK(rein_online_replay_env(j->kind, &args, job_world ? job_world : &env.env, dev, from ? path : NULL, step, &got, &journal));
     job_path(path, j, "");
     OK(rein_rundir_open(&run, path, false));
     OK(rein_commit_read(run, step, &want, &found));

@@ -153,6 +153,7 @@ typedef struct rein_env_class {
                             struct rein_str *out);
 
     const rein_turns *turns; /* NULL: a task is one question and one answer */
+    size_t host_offset; /* of a `const struct rein_reward_host *` in the configuration: who runs reward models; 0: none */
 } rein_env_class;
 
 /** First member of every environment's struct. */

@@ -206,15 +206,59 @@ static rein_status store_value(rein_options *opts, const rein_option *row, const
     return REIN_OK;
 }
 
-static rein_status find_row(int64_t *index, const rein_options *opts, const char *name, const char *where) {
-    nearest best = {0};
-    for (*index = 0; *index < opts->n_rows; ++*index) {
-        const char *known = opts->rows[*index].name;
-        if (strcmp(known, name) == 0) return REIN_OK;
-        consider_name(&best, name, known, strlen(known));
+/* An option as it was named: by its own name (alias NULL) or another program's. */
+typedef struct named {
+    int64_t row;
+    const rein_option_alias *alias;
+} named;
+
+static int64_t row_called(const rein_options *opts, const char *name) {
+    for (int64_t i = 0; i < opts->n_rows; i++)
+        if (strcmp(opts->rows[i].name, name) == 0) return i;
+    return -1;
+}
+
+static bool is_alias(const rein_option_alias *alias, const char *name) {
+    size_t whole = strlen(alias->name), n = strlen(name);
+    return n <= whole && strcmp(alias->name + whole - n, name) == 0 &&
+           (n == whole || alias->name[whole - n - 1] == '.');
+}
+
+/* The alias that `name` is; NULL if it is none. */
+static rein_status find_alias(const rein_option_alias **out, const rein_options *opts, const char *name,
+                              const char *where) {
+    *out = NULL;
+    for (const rein_option_alias *a = opts->aliases; a && a->name; a++) {
+        if (!(a->use & opts->use) || !is_alias(a, name)) continue;
+        if (*out)
+            return rein_fail(REIN_ERR_USAGE, "\"%s\" may be %s or %s: say which (%s)", name, (*out)->name, a->name,
+                             where);
+        *out = a;
     }
+    return REIN_OK;
+}
+
+static rein_status find_row(named *out, const rein_options *opts, const char *name, const char *where) {
+    nearest best = {0};
+    *out = (named){.row = row_called(opts, name)};
+    if (out->row >= 0) return REIN_OK;
+    REIN_TRY(find_alias(&out->alias, opts, name, where));
+    if (out->alias && !out->alias->option)
+        return rein_fail(REIN_ERR_USAGE, "there is no option \"%s\": %s (%s)", name, out->alias->say, where);
+    if (out->alias) {
+        out->row = row_called(opts, out->alias->option);
+        REIN_ASSERT(out->row >= 0); /* the table is wrong */
+        return REIN_OK;
+    }
+    for (int64_t i = 0; i < opts->n_rows; i++)
+        consider_name(&best, name, opts->rows[i].name, strlen(opts->rows[i].name));
     if (!best.name) return rein_fail(REIN_ERR_USAGE, "unknown option \"%s\" (%s)", name, where);
     return rein_fail(REIN_ERR_USAGE, "unknown option \"%s\", did you mean \"%s\"? (%s)", name, best.name, where);
+}
+
+void rein_options_accept(rein_options *opts, const rein_option_alias *aliases, unsigned use) {
+    opts->aliases = aliases;
+    opts->use = use;
 }
 
 /* As rein_options_set; `text` NULL is a null in a file. */
@@ -231,11 +275,35 @@ static rein_status set_row(rein_options *opts, int64_t i, const char *text, int 
     return REIN_OK;
 }
 
+/* The value that an alias' value is here. */
+static rein_status translate(rein_options *opts, const rein_option_alias *alias, const char **text, const char *where) {
+    size_t n = *text ? strlen(*text) : 0;
+    char *copy;
+    for (const char *at = alias->values; at; at = strchr(at, '|') ? strchr(at, '|') + 1 : NULL) {
+        if (strcmp(at, "*") == 0) return REIN_OK;
+        if (!*text || strncmp(at, *text, n) != 0 || at[n] != '=') continue;
+        at += n + 1;
+        REIN_TRY(rein_arena_strdup(&opts->arena, &copy, at, strcspn(at, "|")));
+        *text = copy;
+        return REIN_OK;
+    }
+    return rein_fail(REIN_ERR_USAGE, "%s: there is no \"%s\" here: %s (%s)", alias->name, *text ? *text : "null",
+                     alias->say, where);
+}
+
+/* As rein_options_set, of an option that was found. */
+static rein_status set_named(rein_options *opts, const named *option, const char *text, int source, const char *where) {
+    char as[320];
+    if (!option->alias) return set_row(opts, option->row, text, source, where);
+    snprintf(as, sizeof as, "%s, as %s", where, option->alias->name);
+    if (option->alias->values) REIN_TRY(translate(opts, option->alias, &text, where));
+    return set_row(opts, option->row, text, source, as);
+}
+
 rein_status rein_options_set(rein_options *opts, const char *name, const char *text, int source, const char *where) {
-    int64_t i;
-    REIN_TRY(find_row(&i, opts, name, where));
-    REIN_TRY(set_row(opts, i, text, source, where));
-    return REIN_OK;
+    named option;
+    REIN_TRY(find_row(&option, opts, name, where));
+    return set_named(opts, &option, text, source, where);
 }
 
 static rein_status set_defaults(rein_options *opts) {
@@ -294,13 +362,15 @@ typedef struct word_reader {
 } word_reader;
 
 /* The value of the option that the word argv[at - 1] names; *value is borrowed. */
-static rein_status read_value(word_reader *r, const rein_option *row, const char *equals, const char **value) {
+static rein_status read_value(word_reader *r, const named *option, const char *equals, const char **value) {
+    const rein_option *row = &r->opts->rows[option->row];
     const char *next = r->at < r->argc ? r->argv[r->at] : NULL;
+    bool flag = row->type == REIN_OPT_BOOL && !(option->alias && option->alias->values);
     if (equals) {
         *value = equals + 1;
         return REIN_OK;
     }
-    if (row->type == REIN_OPT_BOOL && !(next && (strcmp(next, "true") == 0 || strcmp(next, "false") == 0))) {
+    if (flag && !(next && (strcmp(next, "true") == 0 || strcmp(next, "false") == 0))) {
         *value = "true";
         return REIN_OK;
     }
@@ -313,11 +383,11 @@ static rein_status read_value(word_reader *r, const rein_option *row, const char
     return REIN_OK;
 }
 
-/* One option (*row >= 0) with its value, or one positional word (*row = -1, the word is *value). */
-static rein_status read_argument(word_reader *r, int64_t *row, const char **value) {
+/* One option (row >= 0) with its value, or one positional word (row -1, the word is *value). */
+static rein_status read_argument(word_reader *r, named *option, const char **value) {
     char name[NAME_MAX_LENGTH + 1];
     const char *word = r->argv[r->at++];
-    *row = -1;
+    *option = (named){.row = -1};
     *value = word;
     if (r->only_words || word[0] != '-' || word[1] == '\0') return REIN_OK;
     if (word[1] != '-') return rein_fail(REIN_ERR_USAGE, "unknown option \"%s\"; options begin with --", word);
@@ -326,9 +396,8 @@ static rein_status read_argument(word_reader *r, int64_t *row, const char **valu
     if (len > NAME_MAX_LENGTH) return rein_fail(REIN_ERR_USAGE, "unknown option \"%s\" (%s)", word, command_line);
     memcpy(name, word + 2, len);
     name[len] = '\0';
-    REIN_TRY(find_row(row, r->opts, name, command_line));
-    REIN_TRY(read_value(r, &r->opts->rows[*row], equals, value));
-    return REIN_OK;
+    REIN_TRY(find_row(option, r->opts, name, command_line));
+    return read_value(r, option, equals, value);
 }
 
 /* The next argument, if there is one, past a "--". */
@@ -343,11 +412,11 @@ static bool more_arguments(word_reader *r) {
 static rein_status load_config(rein_options *opts, int argc, char **argv) {
     word_reader r = {.opts = opts, .argc = argc, .argv = argv};
     const rein_yaml_node *root;
-    int64_t row;
+    named option;
     const char *value;
     while (more_arguments(&r)) {
-        REIN_TRY(read_argument(&r, &row, &value));
-        if (row < 0 || strcmp(opts->rows[row].name, rein_option_config) != 0) continue;
+        REIN_TRY(read_argument(&r, &option, &value));
+        if (option.row < 0 || strcmp(opts->rows[option.row].name, rein_option_config) != 0) continue;
         REIN_TRY(rein_yaml_load(&root, &opts->arena, value));
         REIN_TRY(rein_options_load_yaml(opts, root));
         return REIN_OK;
@@ -358,14 +427,14 @@ static rein_status load_config(rein_options *opts, int argc, char **argv) {
 rein_status rein_options_parse_args(rein_options *opts, int argc, char **argv, const char **positional,
                                     int max_positional, int *n_positional) {
     word_reader r = {.opts = opts, .argc = argc, .argv = argv};
-    int64_t row;
+    named option;
     const char *value;
     *n_positional = 0;
     REIN_TRY(load_config(opts, argc, argv));
     while (more_arguments(&r)) {
-        REIN_TRY(read_argument(&r, &row, &value));
-        if (row >= 0) {
-            REIN_TRY(set_row(opts, row, value, SOURCE_COMMAND_LINE, command_line));
+        REIN_TRY(read_argument(&r, &option, &value));
+        if (option.row >= 0) {
+            REIN_TRY(set_named(opts, &option, value, SOURCE_COMMAND_LINE, command_line));
             continue;
         }
         if (*n_positional == max_positional)
@@ -385,15 +454,15 @@ rein_status rein_options_load_yaml(rein_options *opts, const rein_yaml_node *map
                          mapping->line, mapping->column);
     for (int64_t i = 0; i < mapping->n; i++) {
         const rein_yaml_node *node = &mapping->child[i];
-        int64_t row;
+        named option;
         snprintf(where, sizeof where, "%s:%d:%d", node->file, node->line, node->column);
-        REIN_TRY(find_row(&row, opts, mapping->key[i], where));
+        REIN_TRY(find_row(&option, opts, mapping->key[i], where));
         if (strcmp(mapping->key[i], rein_option_config) == 0)
             return rein_fail(REIN_ERR_USAGE, "config: a file cannot load another (%s)", where);
         if (node->kind != REIN_YAML_SCALAR)
             return rein_fail(REIN_ERR_USAGE, "%s: expected one value, found a %s (%s)", mapping->key[i],
                              node->kind == REIN_YAML_SEQUENCE ? "sequence" : "mapping", where);
-        REIN_TRY(set_row(opts, row, node->null ? NULL : node->text, SOURCE_FILE, where));
+        REIN_TRY(set_named(opts, &option, node->null ? NULL : node->text, SOURCE_FILE, where));
     }
     return REIN_OK;
 }

@@ -38,9 +38,21 @@ typedef struct rein_shared_option {
     unsigned use; /* bits of the commands that have it; 0: all */
 } rein_shared_option;
 
+/** What another program calls an option. */
+typedef struct rein_option_alias {
+    const char *name;   /* or its end behind a dot: "actor.clip_ratio" is also given as "clip_ratio" */
+    const char *option; /* NULL: there is none */
+    const char *values; /* "true=group|false=none": what its values are here; others are refused, or with "|*" at the
+                           end taken as they are; NULL: all are */
+    const char *say;    /* where there is no such option or value: what to write */
+    unsigned use;       /* bits of the commands that take it */
+} rein_option_alias;
+
 typedef struct rein_options {
     const rein_option *rows;
     int64_t n_rows;
+    const rein_option_alias *aliases; /* or NULL; ends with a row without a name */
+    unsigned use;                     /* bit of the command, for aliases */
     void *values;           /* the command's struct */
     bool *is_set;           /* (n_rows) given by the user, not by default */
     unsigned char *sources; /* (n_rows) bit s: set by source s */
@@ -54,6 +66,9 @@ REIN_NODISCARD rein_status rein_options_init(rein_options *opts, const rein_opti
 REIN_NODISCARD rein_status rein_options_init_use(rein_options *opts, const rein_shared_option *rows, unsigned use,
                                                  void *values);
 void rein_options_deinit(rein_options *opts);
+
+/** Take options by these names, too. Own names go first; an option given by two names is given twice. */
+void rein_options_accept(rein_options *opts, const rein_option_alias *aliases, unsigned use);
 
 /** Set one option from text; `where` is quoted in errors ("command line", "run.yaml:3:5"). A second set from the same
  *  `source` id is refused as a duplicate; a higher `source` (0 default, 1 file, 2 command line) wins over a lower. */

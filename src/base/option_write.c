@@ -187,6 +187,18 @@ static void put_bounds(rein_str *out, const rein_option *row) {
         rein_str_printf(out, ", %.15g .. %.15g", row->min, row->max);
 }
 
+static void put_aliases(const rein_options *opts, rein_str *out) {
+    const char *title = "\nOther trainers' names, whole or from a dot on:\n";
+    for (const rein_option_alias *a = opts->aliases; a && a->name; a++) {
+        if (!(a->use & opts->use)) continue;
+        rein_str_puts(out, title);
+        title = "";
+        rein_str_printf(out, "  --%s: ", a->name);
+        if (a->option) rein_str_printf(out, "%s%s%s", a->option, a->values ? ", " : "", a->values ? a->values : "");
+        rein_str_printf(out, "%s%s\n", a->option && a->say ? "; else " : "", a->say ? a->say : "");
+    }
+}
+
 void rein_options_write_help(const rein_options *opts, rein_str *out) {
     for (int64_t i = 0; i < opts->n_rows; i++) {
         const rein_option *row = &opts->rows[i];
@@ -199,4 +211,5 @@ void rein_options_write_help(const rein_options *opts, rein_str *out) {
         put_bounds(out, row);
         rein_str_puts(out, ")\n");
     }
+    put_aliases(opts, out);
 }

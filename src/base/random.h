@@ -23,7 +23,8 @@ typedef enum rein_stream {
     REIN_STREAM_ROUND = 13,      /* key of a tensor's stochastic rounding: counter = update, tensor */
     REIN_STREAM_NOISE = 16,      /* key of a pass's noise on embeddings: counter = step */
     REIN_STREAM_MIX = 17,        /* kinds of steps: counter = step */
-    REIN_STREAM_SWEEP = 18       /* settings of a random search: counter = point, setting */
+    REIN_STREAM_SWEEP = 18,      /* settings of a random search: counter = point, setting */
+    REIN_STREAM_BACKOFF = 19     /* jitter of a wait before another attempt: counter = attempt; reaches no result */
 } rein_stream;
 
 /** Four words of Philox4x32-10. */

@@ -8,7 +8,9 @@
 #include "cli/model.h"
 #include "env/control/dataset.h"
 #include "env/dataset/arithmetic.h"
+#include "env/open.h"
 #include "io/audit.h"
+#include "rollout/demonstrate.h"
 
 /* ---- gen ---- */
 
@@ -23,7 +25,8 @@ typedef struct gen_values {
 static const rein_option gen_rows[] = {
     REIN_CONTROL_OPTIONS,
     {"env", REIN_OPT_STRING, offsetof(gen_values, env), "control", 0, 0, NULL,
-     "what to generate: control (demonstrations), arithmetic (prompts with answers)", "NAME"},
+     "what to generate: control (demonstrations), arithmetic (prompts with answers), or an environment of several turns, "
+     "NAME:key=value (conversations of its expert)", "NAME"},
     {"train", REIN_OPT_INT, offsetof(gen_values, train), "500", 0, 1e9, NULL, "rows to train on", NULL},
     {"eval", REIN_OPT_INT, offsetof(gen_values, eval), "100", 0, 1e9, NULL, "held-out rows, all different", NULL},
     {"seed", REIN_OPT_INT, offsetof(gen_values, seed), "42", 0, 9e15, NULL, "of starts and demonstrations", NULL},
@@ -46,7 +49,7 @@ static const rein_option gen_rows[] = {
      "arithmetic: text behind each question", "TEXT"},
 };
 
-/* `env`: the control world, or NULL for arithmetic. */
+/* `env`: the control world or one of several turns, or NULL for arithmetic. */
 static rein_status gen_split(rein_str *report, const rein_cli *cli, const rein_env *env, const gen_values *v,
                              rein_split split) {
     const bool train = split == REIN_SPLIT_TRAIN;
@@ -55,10 +58,13 @@ static rein_status gen_split(rein_str *report, const rein_cli *cli, const rein_e
     char hash[REIN_SHA256_HEX], *path;
     rein_arena arena = {0};
     rein_status status;
-    if (!name) name = env ? ((const rein_control *)env)->config.system : "arithmetic";
+    const bool control = env && env->cls == &rein_control_class;
+    if (!name) name = control ? ((const rein_control *)env)->config.system : env ? env->cls->name : "arithmetic";
     REIN_TRY(rein_path_format(&arena, &path, "%s/%s_%s.jsonl", v->out, name, title));
-    if (env)
+    if (control)
         status = rein_control_dataset_write(path, env, (uint64_t)v->seed, split, n, (rein_fields)v->fields);
+    else if (env)
+        status = rein_demonstrations_write(path, env, (uint64_t)v->seed, split, n);
     else
         status = rein_arithmetic_write(path, &v->arithmetic, (uint64_t)v->seed, split, n);
     if (status == REIN_OK) status = rein_sha256_file(hash, path);
@@ -85,13 +91,26 @@ static rein_status gen_both(const rein_cli *cli, const rein_env *env, const gen_
     return status;
 }
 
+/* --env as it stands, or the control world with the command's own options. */
+static rein_status open_world(rein_env **env, const gen_values *v) {
+    size_t name = strcspn(v->env, ":");
+    if (name == strlen("control") && strncmp(v->env, "control", name) == 0) {
+        REIN_TRY(rein_control_named(v->env));
+        return rein_control_class.create(env, &v->config);
+    }
+    REIN_TRY(rein_env_open(env, v->env));
+    if ((*env)->cls->turns) return REIN_OK;
+    rein_env_close(*env);
+    return rein_fail(REIN_ERR_USAGE, "env '%s': data gen takes control, arithmetic, or an environment of several turns",
+                     v->env);
+}
+
 static rein_status gen(const rein_cli *cli, const rein_options *opts, const char **words, int n_words) {
     const gen_values *v = opts->values;
     rein_env *env;
     (void)words, (void)n_words;
     if (strcmp(v->env, "arithmetic") == 0) return gen_both(cli, NULL, v);
-    REIN_TRY(rein_control_named(v->env));
-    REIN_TRY(rein_control_class.create(&env, &v->config));
+    REIN_TRY(open_world(&env, v));
     rein_task last; /* the held-out rows run out first: say so before anything is written */
     rein_status status =
         v->eval > 0 ? env->cls->task(env, (uint64_t)v->seed, REIN_SPLIT_EVAL, v->eval - 1, &last) : REIN_OK;

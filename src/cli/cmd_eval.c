@@ -14,7 +14,7 @@ enum { MAX_MODELS = 16, MAX_TEMPERATURES = 8 };
 typedef struct values {
     const char *env, *output_dir, *temperature, *against, *system_prompt, *chat_template_kwargs;
     bool chat;
-    int64_t cases, num_samples, max_new_tokens, max_model_length, seed, batch;
+    int64_t cases, num_samples, max_new_tokens, max_model_length, seed, batch, env_slots, max_turn_length;
     int split;
 } values;
 
@@ -30,6 +30,9 @@ static const rein_option options[] = {
     {"max_model_length", REIN_OPT_INT, offsetof(values, max_model_length), "0", 0, 4194304, NULL,
      REIN_CLI_MAX_LENGTH_HELP, NULL},
     {"seed", REIN_OPT_INT, offsetof(values, seed), "42", 0, 9007199254740992, NULL, "of cases and draws", NULL},
+    {"max_turn_length", REIN_OPT_INT, offsetof(values, max_turn_length), "256", 1, 1 << 20, NULL,
+     "where tasks take several turns: tokens of one turn; max_new_tokens is of all, the world's included", NULL},
+    {"env_slots", REIN_OPT_INT, offsetof(values, env_slots), "8", 1, 1024, NULL, "the same: episodes at once", NULL},
     {"batch", REIN_OPT_INT, offsetof(values, batch), "256", 1, 1 << 16, NULL,
      "answers decoded together; never changes a result", NULL},
     {"against", REIN_OPT_STRING, offsetof(values, against), NULL, 0, 0, NULL,
@@ -284,6 +287,7 @@ static rein_status evaluate(const rein_cli *cli, const rein_options *opts, const
                             .split = v->split == 0 ? REIN_SPLIT_EVAL : REIN_SPLIT_FIXED, .cases = v->cases,
                             .num_samples = temperature[i] == 0 ? 1 : v->num_samples,
                             .max_new_tokens = v->max_new_tokens, .batch = v->batch,
+                            .env_slots = v->env_slots, .max_turn_tokens = v->max_turn_length,
                             .max_model_length = v->max_model_length, .seed = (uint64_t)v->seed,
                             .temperature = temperature[i],
                             .chat = {v->system_prompt, v->chat_template_kwargs, v->chat}};

@@ -53,7 +53,7 @@ static const rein_option options[] = {
      "no end token before prompt and completion have so many", NULL},
     {"regex", REIN_OPT_STRING, offsetof(values, regex), NULL, 0, 0, NULL, "completions match this expression as a whole", "REGEX"},
     {"json_schema", REIN_OPT_STRING, offsetof(values, json_schema), NULL, 0, 0, NULL,
-     "completions are JSON that this JSON Schema allows", "FILE"},
+     "completions are JSON that this JSON Schema allows, or the texts of a structural tag", "FILE"},
     {"seed", REIN_OPT_INT, offsetof(values, seed), "42", 0, 9007199254740992, NULL, "of the draws", NULL},
     {"num_samples", REIN_OPT_INT, offsetof(values, samples), "1", 1, 1 << 20, NULL, "completions of each prompt", NULL},
     {"stop", REIN_OPT_STRING, offsetof(values, stop), NULL, 0, 0, NULL,

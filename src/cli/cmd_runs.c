@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "cli/cli.h"
+#include "cli/episode.h"
 #include "report/summary.h"
 #include "run/run.h"
 
@@ -258,10 +259,22 @@ static rein_status show_text(rein_str *s, rein_arena *arena, const rein_rundir *
     return show_evals(s, arena, run);
 }
 
-static rein_status show_run(rein_str *s, rein_arena *arena, const char *path, bool json) {
+typedef struct runs_values {
+    int64_t episode, step;
+} runs_values;
+
+static const rein_option runs_options[] = {
+    {"episode", REIN_OPT_INT, offsetof(runs_values, episode), "0", 0, 1e6, NULL,
+     "show: this one of the answers that were kept of a step, as a conversation with rewards; from 1", NULL},
+    {"step", REIN_OPT_INT, offsetof(runs_values, step), "-1", -1, 1e15, NULL,
+     "with episode: of this step; -1: the last one", NULL},
+};
+
+static rein_status show_run(rein_str *s, rein_arena *arena, const char *path, const runs_values *v, bool json) {
     rein_rundir *run;
     REIN_TRY(rein_rundir_open(&run, path, false));
-    rein_status status = json ? show_json(s, arena, run) : show_text(s, arena, run);
+    rein_status status = v->episode > 0 ? rein_cli_episode(s, arena, run, v->step, v->episode, json)
+                         : json         ? show_json(s, arena, run) : show_text(s, arena, run);
     rein_rundir_close(run);
     return status;
 }
@@ -341,29 +354,30 @@ static rein_status compare_inside(rein_str *s, rein_arena *arena, const char *pa
     return status;
 }
 
-static rein_status dispatch(rein_str *s, rein_arena *arena, const char **words, int n, bool json) {
+static rein_status dispatch(rein_str *s, rein_arena *arena, const char **words, int n, const runs_values *v, bool json) {
     const char *verb = n > 0 ? words[0] : "list";
     if (strcmp(verb, "list") == 0 && n <= 2) return list_runs(s, arena, n > 1 ? words[1] : ".", json);
-    if (strcmp(verb, "show") == 0 && n == 2) return show_run(s, arena, words[1], json);
+    if (strcmp(verb, "show") == 0 && n == 2) return show_run(s, arena, words[1], v, json);
     if (strcmp(verb, "compare") == 0 && n == 2) return compare_inside(s, arena, words[1], json);
     if (strcmp(verb, "compare") == 0 && n == 3) return compare_runs(s, arena, words[1], words[2], json);
     return rein_fail(REIN_ERR_USAGE, "runs %s: expected list [DIR], show RUN or compare RUN [RUN]", verb);
 }
 
 static rein_status run_runs(const rein_cli *cli, const rein_options *opts, const char **words, int n_words) {
-    (void)opts;
     rein_str s = {0};
     rein_arena arena = {0};
-    rein_status status = dispatch(&s, &arena, words, n_words, cli->json);
+    rein_status status = dispatch(&s, &arena, words, n_words, opts->values, cli->json);
     status = print(cli, &s, status);
     rein_arena_deinit(&arena);
     return status;
 }
 
-const rein_command rein_cmd_runs;
 const rein_command rein_cmd_runs = {.name = "runs",
                                     .subject = "list [DIR] | show RUN | compare RUN [RUN]",
                                     .summary = "what the run stores hold; comparisons are paired by case",
+                                    .options = runs_options,
+                                    .n_options = (int64_t)REIN_COUNT(runs_options),
+                                    .values_size = sizeof(runs_values),
                                     .min_positional = 0,
                                     .max_positional = 3,
                                     .run = run_runs};

@@ -1,6 +1,8 @@
 /* The command table; see commands.h. */
 #include "cli/commands.h"
 
+#include "train/args.h"
+
 /* All commands, in the order of help. */
 #define COMMANDS(X) \
     X(run) \
@@ -36,6 +38,9 @@
     X(report) \
     X(verify) \
     X(selftest) \
+    X(mcp_list) \
+    X(mcp_call) \
+    X(mcp_serve) \
     X(devices)
 
 #define DECLARE(name) extern const rein_command rein_cmd_##name;
@@ -45,8 +50,10 @@ COMMANDS(DECLARE)
 const rein_command *const rein_commands[] = {COMMANDS(ENTRY) NULL};
 
 rein_status rein_command_options(rein_options *opts, const rein_command *c, void *values) {
-    return c->shared ? rein_options_init_use(opts, c->shared, c->use, values)
-                     : rein_options_init(opts, c->options, c->n_options, values);
+    if (!c->shared) return rein_options_init(opts, c->options, c->n_options, values);
+    REIN_TRY(rein_options_init_use(opts, c->shared, c->use, values));
+    rein_options_accept(opts, rein_train_aliases, c->use);
+    return REIN_OK;
 }
 
 rein_status rein_cli_ids(rein_ids *out, struct json_object *array) {

@@ -96,12 +96,14 @@ static rein_status unknown_command(const char *word) {
                 : rein_fail(REIN_ERR_USAGE, "unknown command '%s'; 'rein help' lists them", word);
 }
 
-/* Take --json out of the words, wherever it stands before a "--json"-eating value cannot be meant. */
+/* Take --json out of the words, wherever it stands before a "--json"-eating value cannot be meant; behind "--" it is
+ * another program's. */
 static bool take_json(int *argc, char **argv) {
-    bool json = false;
+    bool json = false, ours = true;
     int n = 0;
     for (int i = 0; i < *argc; i++) {
-        if (strcmp(argv[i], "--json") == 0 || strcmp(argv[i], "--json=true") == 0)
+        ours = ours && strcmp(argv[i], "--") != 0;
+        if (ours && (strcmp(argv[i], "--json") == 0 || strcmp(argv[i], "--json=true") == 0))
             json = true;
         else
             argv[n++] = argv[i];
@@ -183,7 +185,7 @@ int main(int argc, char **argv) {
     int used;
     const rein_command *command = argc > 0 ? find_command(argc, argv, &used) : NULL;
     if (!command) return fail(unknown_command(argc > 0 ? argv[0] : "--json"));
-    for (int i = used; i < argc && !help; i++) help = strcmp(argv[i], "--help") == 0;
+    for (int i = used; i < argc && !help && strcmp(argv[i], "--") != 0; i++) help = strcmp(argv[i], "--help") == 0;
     if (help) {
         rein_status status = print_help(stdout, command, cli.json);
         return status == REIN_OK ? EXIT_DONE : fail(status);

@@ -51,7 +51,9 @@ static rein_status unknown(const char *name) {
                 : rein_fail(REIN_ERR_USAGE, "unknown environment '%s'", name);
 }
 
-rein_status rein_env_open(rein_env **out, const char *spec) {
+rein_status rein_env_open(rein_env **out, const char *spec) { return rein_env_open_host(out, spec, NULL); }
+
+rein_status rein_env_open_host(rein_env **out, const char *spec, const struct rein_reward_host *host) {
     rein_arena arena = {0};
     rein_options opts = {0};
     char *name;
@@ -68,6 +70,7 @@ rein_status rein_env_open(rein_env **out, const char *spec) {
     REIN_TRY_OUT(status, rein_alloc(&config, 1, cls->config_size), out);
     REIN_TRY_OUT(status, rein_options_init(&opts, cls->options, cls->n_options, config), out);
     REIN_TRY_OUT(status, parse(&opts, colon ? colon + 1 : NULL, spec), out);
+    if (cls->host_offset) memcpy((char *)config + cls->host_offset, &host, sizeof host);
     REIN_TRY_OUT(status, cls->create(out, config), out);
 out:
     rein_options_deinit(&opts);

@@ -227,7 +227,8 @@ rein_status rein_choose_ended(engine *e, slot *sl, bool *out) {
     if (o->n_stop > 0) REIN_TRY(find_stop(e, sl, s));
     if (s->stop >= 0) return REIN_OK;
     s->finish = REIN_FINISH_LENGTH;
-    *out = s->n == o->max_new_tokens;
+    *out = s->n == o->max_new_tokens ||
+           (o->world && s->n - s->turn[s->n_turn - 1].begin == o->world->max_turn_tokens);
     return REIN_OK;
 }
 

@@ -14,6 +14,8 @@ typedef struct prompt_state {
 
 typedef struct slot {
     int64_t seq; /* -1: free */
+    int64_t fed; /* tokens of the sequence that are in its segment */
+    bool waiting; /* for the world's answer */
     float *kv;
     rein_seg path[2]; /* prompt, own tokens */
     rein_str tail;    /* text so far, for stop strings */

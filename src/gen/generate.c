@@ -12,9 +12,17 @@ const char *rein_finish_name(rein_finish f) {
     return f == REIN_FINISH_EOS ? "eos" : f == REIN_FINISH_STOP ? "stop" : "length";
 }
 
+int64_t rein_gen_chosen(const rein_gen_sequence *seq) {
+    int64_t n = 0;
+    for (int64_t k = 0; k < seq->n_turn; k++) n += seq->turn[k].end - seq->turn[k].begin;
+    return n;
+}
+
 /* ---- set-up ---- */
 
 static rein_status check(const rein_model *m, const rein_gen_prompt *p, int64_t n, const rein_gen_options *o) {
+    if (o->world && o->world->max_turn_tokens < 1)
+        return rein_fail(REIN_ERR_ARG, "max_turn_tokens %lld: must be at least 1", (long long)o->world->max_turn_tokens);
     if (o->max_new_tokens < 1) return rein_fail(REIN_ERR_ARG, "max_new_tokens %lld: must be at least 1", (long long)o->max_new_tokens);
     if (o->n_stop > 0 && !o->tokenizer)
         return rein_fail(REIN_ERR_ARG, "stop strings need a tokenizer; this model has none");
@@ -141,13 +149,27 @@ static rein_status prefill(engine *e, int64_t first, int64_t last) {
     return REIN_OK;
 }
 
-/* ---- one token for each of some sequences ---- */
+/* ---- turns ---- */
+
+static rein_status begin_turn(engine *e, rein_gen_sequence *s) {
+    if (s->n_turn == s->cap_turn) {
+        int64_t cap = s->cap_turn ? 2 * s->cap_turn : 1;
+        rein_gen_turn *turn;
+        REIN_TRY(rein_arena_alloc(&e->gen->arena, &turn, (size_t)cap * sizeof *turn));
+        if (s->n_turn > 0) memcpy(turn, s->turn, (size_t)s->n_turn * sizeof *turn);
+        s->turn = turn;
+        s->cap_turn = cap;
+    }
+    s->turn[s->n_turn++] = (rein_gen_turn){.begin = s->n, .end = s->n};
+    s->stop = -1;
+    s->stop_bytes = 0;
+    return REIN_OK;
+}
 
 static void release(engine *e, slot *sl) {
     prompt_state *ps = &e->ps[e->gen->seq[sl->seq].prompt];
     sl->seq = -1;
-    sl->state = 0;
-    rein_str_clear(&sl->tail);
+    sl->waiting = false;
     e->done++;
     if (--ps->alive > 0) return;
     rein_free(ps->kv);
@@ -155,7 +177,57 @@ static void release(engine *e, slot *sl) {
     ps->kv = ps->logits = NULL;
 }
 
-/* Sample, record, and free the slots of the sequences that end. */
+/* What the world says goes behind the sequence, and the model's next turn begins. */
+static rein_status append_reply(engine *e, slot *sl, const rein_gen_reply *r) {
+    rein_gen_sequence *s = &e->gen->seq[sl->seq];
+    if (s->n + r->n >= e->opt->max_new_tokens) {
+        s->finish = REIN_FINISH_LENGTH;
+        release(e, sl);
+        return REIN_OK;
+    }
+    memcpy(s->ids + s->n, r->ids, (size_t)r->n * sizeof *r->ids);
+    s->n += r->n;
+    sl->state = 0;
+    rein_str_clear(&sl->tail);
+    return begin_turn(e, s);
+}
+
+/* Ask the world for its answer to the sequence's last turn. */
+static rein_status ask(engine *e, slot *sl, bool wait) {
+    const rein_gen_world *w = e->opt->world;
+    rein_gen_reply reply = {0};
+    REIN_TRY(w->reply(w->user, sl->seq, sl - e->slot, wait, &reply));
+    sl->waiting = reply.answer == REIN_ANSWER_WAIT;
+    if (reply.answer == REIN_ANSWER_END) release(e, sl);
+    return reply.answer == REIN_ANSWER_GO ? append_reply(e, sl, &reply) : REIN_OK;
+}
+
+static rein_status end_turn(engine *e, slot *sl) {
+    rein_gen_sequence *s = &e->gen->seq[sl->seq];
+    s->turn[s->n_turn - 1].end = s->n;
+    s->turn[s->n_turn - 1].finish = s->finish;
+    if (e->opt->world) return ask(e, sl, false);
+    release(e, sl);
+    return REIN_OK;
+}
+
+/* Hear those that have an answer; if there is nothing else to do, wait for the first. */
+static rein_status hear(engine *e) {
+    int64_t running = 0;
+    slot *first = NULL;
+    for (int64_t i = 0; i < e->n_slot; i++) {
+        slot *sl = &e->slot[i];
+        if (sl->seq >= 0 && sl->waiting) REIN_TRY(ask(e, sl, false));
+        if (sl->seq < 0) continue;
+        running += !sl->waiting;
+        if (sl->waiting && !first) first = sl;
+    }
+    return first && running == 0 ? ask(e, first, true) : REIN_OK;
+}
+
+/* ---- one token for each of some sequences ---- */
+
+/* Sample, record, and end the turns that are over. */
 static rein_status advance(engine *e, const float *logits, int64_t n) {
     REIN_TRY(rein_choose(e, logits, n));
     for (int64_t i = 0; i < n; i++) {
@@ -169,16 +241,31 @@ static rein_status advance(engine *e, const float *logits, int64_t n) {
             s->finish = REIN_FINISH_STOP;
             end = true;
         }
-        if (end) release(e, sl);
+        if (end) REIN_TRY(end_turn(e, sl));
     }
     return REIN_OK;
 }
 
 /* ---- the loop ---- */
 
+static rein_status start(engine *e, slot *sl) {
+    const rein_model *m = e->model;
+    int64_t p = e->gen->seq[sl->seq].prompt, pos = e->prompt[p].n;
+    int64_t panels = rein_seg_panels(pos, e->opt->max_new_tokens);
+    memset(sl->kv, 0, (size_t)rein_seg_floats(m, panels) * sizeof(float));
+    sl->path[0] = e->ps[p].seg;
+    sl->path[1] = (rein_seg){.base = sl->kv, .layer_stride = rein_seg_floats(m, panels) / m->cfg.L, .pos0 = pos,
+                             .panels = panels};
+    sl->fed = 0;
+    sl->state = 0;
+    rein_str_clear(&sl->tail);
+    REIN_TRY(begin_turn(e, &e->gen->seq[sl->seq]));
+    if (!e->opt->world) return REIN_OK;
+    return e->opt->world->begin(e->opt->world->user, sl->seq, sl - e->slot);
+}
+
 /* Fill free slots; every newcomer's first token comes from its prompt's last row. */
 static rein_status join(engine *e) {
-    const rein_model *m = e->model;
     int64_t first = e->next, n = 0;
     for (int64_t i = 0; i < e->n_slot && e->next < e->gen->n_seq; i++)
         if (e->slot[i].seq < 0) {
@@ -190,15 +277,7 @@ static rein_status join(engine *e) {
     int64_t joined = n;
     int64_t *newcomer = e->row; /* free until the next decode */
     memcpy(newcomer, e->which, (size_t)joined * sizeof *newcomer);
-    for (int64_t k = 0; k < joined; k++) {
-        slot *sl = &e->slot[newcomer[k]];
-        int64_t p = e->gen->seq[sl->seq].prompt, pos = e->prompt[p].n;
-        int64_t panels = rein_seg_panels(pos, e->opt->max_new_tokens);
-        memset(sl->kv, 0, (size_t)rein_seg_floats(m, panels) * sizeof(float));
-        sl->path[0] = e->ps[p].seg;
-        sl->path[1] = (rein_seg){.base = sl->kv, .layer_stride = rein_seg_floats(m, panels) / m->cfg.L, .pos0 = pos,
-                                 .panels = panels};
-    }
+    for (int64_t k = 0; k < joined; k++) REIN_TRY(start(e, &e->slot[newcomer[k]]));
     for (int64_t k = 0; k < joined;) { /* newcomers of one prompt share its row */
         int64_t p = e->gen->seq[e->slot[newcomer[k]].seq].prompt, group = 0;
         for (; k < joined && e->gen->seq[e->slot[newcomer[k]].seq].prompt == p; k++) {
@@ -211,30 +290,42 @@ static rein_status join(engine *e) {
     return REIN_OK;
 }
 
-/* One token for every sequence in the batch. */
+/* The rows of a sequence that its segment has not yet: its newest token, and what a world has said before it. */
+static rein_status add_new_rows(engine *e, slot *sl) {
+    rein_batch *b = &e->batch;
+    const rein_gen_sequence *s = &e->gen->seq[sl->seq];
+    int64_t n = s->n - sl->fed, pos = sl->path[1].pos0 + sl->fed;
+    REIN_TRY(rein_batch_reserve(b, b->T + n, e->n_slot));
+    sl->path[1].n = s->n;
+    b->runs[b->n_runs++] = (rein_run){.row = b->T, .n = n, .pos = pos, .seg = sl->path, .n_seg = 2, .parent = -1};
+    for (int64_t t = 0; t < n; t++) {
+        b->ids[b->T] = s->ids[sl->fed + t];
+        b->pos[b->T++] = pos + t;
+    }
+    sl->fed = s->n;
+    return REIN_OK;
+}
+
+/* One token for every sequence in the batch whose turn it is. */
 static rein_status decode(engine *e) {
     rein_batch *b = &e->batch;
-    REIN_TRY(rein_batch_reserve(b, e->n_slot, e->n_slot));
     b->T = b->n_runs = 0;
     for (int64_t i = 0; i < e->n_slot; i++) {
         slot *sl = &e->slot[i];
-        if (sl->seq < 0) continue;
-        const rein_gen_sequence *s = &e->gen->seq[sl->seq];
-        sl->path[1].n = s->n;
-        b->ids[b->T] = s->ids[s->n - 1];
-        b->pos[b->T] = sl->path[1].pos0 + s->n - 1;
-        b->runs[b->n_runs++] = (rein_run){.row = b->T, .n = 1, .pos = b->pos[b->T], .seg = sl->path, .n_seg = 2, .parent = -1};
-        e->which[b->T++] = i;
+        if (sl->seq < 0 || sl->waiting) continue;
+        e->which[b->n_runs] = i;
+        REIN_TRY(add_new_rows(e, sl));
     }
     if (b->T == 0) return REIN_OK;
     REIN_TRY(rein_pass_forward(&e->pass, b));
     e->gen->decode_rows += b->T;
-    int64_t n = b->T, *slots = e->which;
+    int64_t n = b->n_runs, *slots = e->which;
     for (int64_t at = 0; at < n; at += e->pass.block_rows) {
         int64_t rows = n - at < e->pass.block_rows ? n - at : e->pass.block_rows;
         float *logits;
         for (int64_t i = 0; i < rows; i++) {
-            e->row[i] = at + i;
+            const rein_run *r = &b->runs[at + i];
+            e->row[i] = r->row + r->n - 1;
             e->read[i].row = i;
         }
         REIN_TRY(rein_head_logits(&e->pass, e->row, rows, &logits));
@@ -256,6 +347,7 @@ rein_status rein_generate(rein_gen *out, const rein_model *model, const rein_gen
     REIN_TRY_OUT(status, make_slots(&e, n_prompts), fail);
     while (e.done < out->n_seq) {
         REIN_TRY_OUT(status, join(&e), fail);
+        if (options->world) REIN_TRY_OUT(status, hear(&e), fail);
         REIN_TRY_OUT(status, decode(&e), fail);
         if (progress) progress(user, e.done, out->n_seq, e.tokens);
     }

@@ -24,7 +24,8 @@ typedef struct rein_vocabulary {
 typedef struct rein_grammar rein_grammar;
 
 /**
- * Constrain whole completions to a regular expression (syntax: gen/pattern.h) or a JSON Schema (gen/schema.h).
+ * Constrain whole completions to a regular expression (syntax: gen/pattern.h), or a JSON Schema (gen/schema.h)
+ * or structural tag (gen/tag.h).
  *
  * @param[out] out  caller owns; must outlive what was generated with it, since kept sets point into it.
  * @return REIN_ERR_ARG or REIN_ERR_FORMAT naming the construct that is wrong or not known; REIN_ERR_ARG if no text

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "gen/pattern.h"
+#include "gen/tag.h"
 
 enum { MAX_DEPTH = 64, MAX_OPTIONS = 64, NO_LIMIT = -1, PATH = 200 };
 
@@ -450,6 +451,7 @@ static rein_status value(schema *s, int32_t from, int32_t to, struct json_object
 }
 
 rein_status rein_schema_compile(rein_nfa *nfa, int32_t from, int32_t to, struct json_object *document) {
+    if (rein_is_structural_tag(document)) return rein_tag_compile(nfa, from, to, document);
     schema s = {.nfa = nfa, .root = document};
     s.open[s.depth++] = document;
     if (json_object_is_type(document, json_type_object)) return of_object(&s, from, to, document);

@@ -18,7 +18,8 @@
 
 enum { REIN_SCHEMA_RECURSION = 4, REIN_SCHEMA_FREE_DEPTH = 4 };
 
-/** Add the schema's texts between two states. REIN_ERR_FORMAT names the place in the schema. */
+/** Add the schema's texts between two states, or those of a structural tag (gen/tag.h). REIN_ERR_FORMAT names the place in
+ *  the schema. */
 REIN_NODISCARD rein_status rein_schema_compile(rein_nfa *nfa, int32_t from, int32_t to, struct json_object *schema);
 
 /** The quoted names, written without escapes, that are no keys of the object `props` (NULL: all names). */

@@ -120,6 +120,14 @@ out:
     return status;
 }
 
+rein_status rein_model_texts_put(rein_model_texts *t, const char *name, const char *text, size_t len) {
+    size_t i = 0;
+    while (i < REIN_COUNT(names) && strcmp(names[i], name) != 0) i++;
+    REIN_ASSERT(i < REIN_COUNT(names));
+    t->len[i] = len;
+    return rein_arena_strdup(&t->arena, &t->text[i], text, len);
+}
+
 rein_status rein_model_texts_write(const rein_model_texts *t, const char *dir) {
     rein_arena arena = {0};
     char *path;

@@ -36,6 +36,8 @@ typedef struct rein_model_texts {
 
 /** Read them into memory; path, base and errors as in rein_model_text_tokenizer. */
 REIN_NODISCARD rein_status rein_model_texts_read(rein_model_texts *out, const char *path, const char *base);
+/** Take `text` (copied) for the file of this name, which is one of those. */
+REIN_NODISCARD rein_status rein_model_texts_put(rein_model_texts *t, const char *name, const char *text, size_t len);
 /** Write those that there are into an existing directory. */
 REIN_NODISCARD rein_status rein_model_texts_write(const rein_model_texts *t, const char *dir);
 void rein_model_texts_deinit(rein_model_texts *t);

@@ -4,8 +4,8 @@
  *
  * It speaks both eras of the protocol at the same time: `initialize` (2024-11-05 .. 2025-11-25) and the stateless
  * requests with `_meta` (2026-07-28, `server/discover`). Requests are answered one after the other, in their order.
- * Lines that are not JSON, blank lines and batches get the error that JSON-RPC has for them; nothing that a client
- * sends ends the server but the end of its input.
+ * Blank lines are skipped; lines that are no JSON, and batches, get the error that JSON-RPC has for them; nothing that
+ * a client sends ends the server but the end of its input.
  */
 #ifndef REIN_MCP_SERVER_H
 #define REIN_MCP_SERVER_H

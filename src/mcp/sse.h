@@ -15,7 +15,7 @@ typedef struct rein_sse {
     rein_str line, data;
     rein_str id;   /* of the last event; empty: none */
     int64_t retry; /* ms to wait before connecting again, if has_retry */
-    bool has_retry, has_data, after_cr, started;
+    bool has_retry, has_data, after_cr;
 } rein_sse;
 
 /** `data` (len) of one event, borrowed. */

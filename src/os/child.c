@@ -345,6 +345,8 @@ static int linger(rein_child *c, double seconds, bool discard) {
         int wait_ms = c->fd[OUTPUT] < 0 ? 1 : left < 0.02 ? (int)(left * 1000) + 1 : 20;
         if (!any) poll(fd, (nfds_t)rein_child_descriptors(c, fd, STREAMS), wait_ms);
     }
+    bool more = false;
+    if (c->status != REIN_CHILD_RUNNING && !discard) (void)(exchange(c, &more) == REIN_OK); /* its last words */
     return c->status;
 }
 

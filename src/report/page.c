@@ -311,7 +311,8 @@ static rein_status put_completions(rein_page *page) {
         for (int last = 0; last < 2; last++) {
             rein_completion *c;
             int64_t n;
-            REIN_TRY(rein_read_completions(page->source[k].run, &page->arena, last != 0, page->options->n_completion,
+            REIN_TRY(rein_read_completions(page->source[k].run, &page->arena,
+                                           last ? REIN_STEP_LAST : REIN_STEP_FIRST, page->options->n_completion,
                                            &c, &n));
             if (n == 0) continue;
             if (!any) heading(page, 2, "Sampled completions");

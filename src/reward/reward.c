@@ -222,7 +222,7 @@ rein_status rein_rewards_bind(rein_rewards *r, const rein_reward_host *host) {
         rein_reward_func *f = &r->func[k];
         if (f->cls != &rein_reward_model) continue;
         if (!host)
-            return rein_fail(REIN_ERR_USAGE, "reward function model:%s: only training on a dataset_name can run a reward model",
+            return rein_fail(REIN_ERR_USAGE, "reward function model:%s: only training and rein eval run reward models",
                              f->argument);
         REIN_TRY(host->open(&f->state, f->argument, host->user));
         f->host = *host;

@@ -283,7 +283,7 @@ rein_status rein_advantage_tokens(double *adv, double *ret, const rein_advantage
     if (e->returns) {
         const double *kl = o->kl_coef > 0 ? a->kl : NULL;
         if (o->kl_coef > 0 && !kl) return rein_fail(REIN_ERR_ARG, "kl_coef is %g and no KL is given", o->kl_coef);
-        REIN_TRY(rein_tokens_reward(adv, &a->rows, a->advantage, kl, o->kl_coef));
+        REIN_TRY(rein_tokens_reward(adv, &a->rows, a->advantage, a->early, kl, o->kl_coef));
         if (e->values && o->whiten_rewards) rein_tokens_whiten(adv, &a->rows, false);
         REIN_TRY(rein_gae(adv, ret,
                           &(rein_gae_args){.rows = a->rows,

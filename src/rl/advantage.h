@@ -116,6 +116,7 @@ REIN_NODISCARD rein_status rein_advantages(double *adv, rein_advantage_stats *st
 typedef struct rein_advantage_token_args {
     rein_token_rows rows;    /* of the N completions */
     const double *advantage; /* (N) of rein_advantages */
+    const double *early;     /* flat, as in rein_tokens_reward; may be NULL; where the estimator works on token rewards */
     const double *kl;        /* flat KL estimates; read only where the KL is charged per token and kl_coef is not 0 */
     const double *value;     /* flat; gae only */
     const double *bootstrap; /* (N) as in rein_gae; may be NULL; gae only */

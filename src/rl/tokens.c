@@ -20,26 +20,38 @@ double rein_tokens_sum(const rein_token_rows *rows, int64_t i, const double *x) 
     return sum;
 }
 
+static rein_status not_finite(const char *what, int64_t sequence, double value, int64_t token) {
+    return rein_fail(REIN_ERR_NUMERIC, "%s of sequence %lld is %g at token %lld", what, (long long)sequence, value,
+                     (long long)token);
+}
+
+typedef struct reward_args {
+    const double *score, *early, *kl;
+    double kl_coef;
+} reward_args;
+
 /* Rewards of sequence i. */
-static rein_status reward_row(double *reward, const rein_token_rows *rows, int64_t i, double score, const double *kl,
-                              double kl_coef) {
+static rein_status reward_row(double *reward, const rein_token_rows *rows, int64_t i, const reward_args *a) {
     const int64_t begin = rows->offset[i], end = rows->offset[i + 1];
     int64_t last = -1;
-    if (!isfinite(score)) return rein_fail(REIN_ERR_NUMERIC, "score of sequence %lld is %g", (long long)i, score);
+    double rest = a->score[i];
+    if (!isfinite(rest)) return rein_fail(REIN_ERR_NUMERIC, "score of sequence %lld is %g", (long long)i, rest);
     for (int64_t t = begin; t < end; t++) {
+        double kl = rows->mask[t] && a->kl ? a->kl[t] : 0, early = rows->mask[t] && a->early ? a->early[t] : 0;
         if (rows->mask[t]) last = t;
-        if (rows->mask[t] && kl && !isfinite(kl[t]))
-            return rein_fail(REIN_ERR_NUMERIC, "kl of sequence %lld is %g at token %lld", (long long)i, kl[t],
-                             (long long)(t - begin));
-        reward[t] = rows->mask[t] && kl ? -kl_coef * kl[t] : 0;
+        if (!isfinite(kl)) return not_finite("kl", i, kl, t - begin);
+        if (!isfinite(early)) return not_finite("reward", i, early, t - begin);
+        reward[t] = early - a->kl_coef * kl;
+        rest -= early;
     }
-    if (last >= 0) reward[last] += score;
+    if (last >= 0) reward[last] += rest;
     return REIN_OK;
 }
 
-rein_status rein_tokens_reward(double *reward, const rein_token_rows *rows, const double *score, const double *kl,
-                               double kl_coef) {
-    for (int64_t i = 0; i < rows->B; i++) REIN_TRY(reward_row(reward, rows, i, score[i], kl, kl_coef));
+rein_status rein_tokens_reward(double *reward, const rein_token_rows *rows, const double *score, const double *early,
+                               const double *kl, double kl_coef) {
+    const reward_args args = {score, early, kl, kl ? kl_coef : 0};
+    for (int64_t i = 0; i < rows->B; i++) REIN_TRY(reward_row(reward, rows, i, &args));
     return REIN_OK;
 }
 

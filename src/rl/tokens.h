@@ -22,18 +22,19 @@ int64_t rein_tokens_count(const rein_token_rows *rows, int64_t i);
 double rein_tokens_sum(const rein_token_rows *rows, int64_t i, const double *x);
 
 /**
- * Rewards per token: the sequence's score on its last counting token, and KL in the reward.
+ * Rewards per token: the sequence's score on its last counting token, but what was earned earlier, and KL in the reward.
  *
- *   r[t] = score_i [t is the last counting token of i] - kl_coef kl[t]
+ *   r[t] = early[t] + (score_i - sum_i early) [t is the last counting token of i] - kl_coef kl[t]
  *
  * @param[out] reward   flat; 0 where masked. May alias kl.
  * @param      score    (B); a sequence without counting tokens leaves no trace.
+ * @param      early    flat: parts of the score that stand at counting tokens of their own (turns); NULL: none.
  * @param      kl       flat estimates of the KL to the reference policy, nats (rl/kl.h); NULL: none.
- * @return REIN_ERR_NUMERIC if a score or a counting KL is not finite (sequence and token are named).
+ * @return REIN_ERR_NUMERIC if a score, an early part or a counting KL is not finite (sequence and token are named).
  * @see    Ouyang et al. 2022 (InstructGPT), arXiv:2203.02155, section 3.5.
  */
 REIN_NODISCARD rein_status rein_tokens_reward(double *reward, const rein_token_rows *rows, const double *score,
-                                              const double *kl, double kl_coef);
+                                              const double *early, const double *kl, double kl_coef);
 
 /** Every counting token of sequence i gets value[i], the others 0. */
 void rein_tokens_spread(double *out, const rein_token_rows *rows, const double *value);

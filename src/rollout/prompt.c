@@ -50,7 +50,7 @@ static bool has_system(const char *messages, size_t len) {
 
 /* The conversation of a task as JSON; nothing if its prompt is text. */
 static rein_status conversation(rein_str *out, rein_str *tools, const rein_prompt_chat *chat, const rein_env *env,
-                                const rein_task *task) {
+                                const rein_task *task, const rein_str *opening) {
     rein_str own = {0}, plain = {0};
     rein_status status = REIN_OK;
     if (env->cls->messages) REIN_TRY_OUT(status, env->cls->messages(env, task, &own, tools), out);
@@ -64,6 +64,11 @@ static rein_status conversation(rein_str *out, rein_str *tools, const rein_promp
     } else {
         REIN_TRY_OUT(status, env->cls->prompt(env, task, &plain), out);
         put_message(out, "user", plain.data ? plain.data : "", plain.len);
+        rein_str_putc(out, ']');
+    }
+    if (opening && opening->len > 0) {
+        out->len--; /* the bracket */
+        put_message(out, "user", opening->data, opening->len);
         rein_str_putc(out, ']');
     }
     status = rein_str_check(out);
@@ -93,10 +98,10 @@ out:
 }
 
 rein_status rein_prompt_make(rein_str *text, rein_ids *ids, const rein_prompt_chat *chat, const rein_tokenizer *tok,
-                             const rein_env *env, const rein_task *task) {
+                             const rein_env *env, const rein_task *task, const rein_str *opening) {
     rein_str messages = {0}, tools = {0};
     rein_status status;
-    REIN_TRY_OUT(status, conversation(&messages, &tools, chat, env, task), out);
+    REIN_TRY_OUT(status, conversation(&messages, &tools, chat, env, task, opening), out);
     if (messages.len > 0) {
         REIN_TRY_OUT(status, encode(text, ids, chat, tok, &messages, &tools), out);
     } else {

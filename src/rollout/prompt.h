@@ -36,9 +36,12 @@ void rein_prompt_chat_close(rein_prompt_chat *chat);
  *
  * A conversation is rendered with the generation prompt of the assistant's turn behind it.
  *
+ * @param opening  what an episode's world says first, a user's message behind the others; NULL or empty: nothing.
+ *
  * @return REIN_ERR_FORMAT if it is a conversation and the model has no chat template.
  */
 REIN_NODISCARD rein_status rein_prompt_make(rein_str *text, rein_ids *ids, const rein_prompt_chat *chat,
-                                            const rein_tokenizer *tok, const rein_env *env, const rein_task *task);
+                                            const rein_tokenizer *tok, const rein_env *env, const rein_task *task,
+                                            const rein_str *opening);
 
 #endif

@@ -29,13 +29,29 @@ rein_status rein_answer_text(rein_str *out, const rein_tokenizer *tok, const rei
     return rein_tokenizer_decode(tok, seq->ids, n, false, out);
 }
 
-static rein_status ask(rein_rollouts *r, const rein_rollout_setup *s, const rein_task *tasks, rein_gen_prompt *prompts) {
+/* What the world of each task says first; every episode of the task must open with it. */
+static rein_status open_tasks(rein_rollouts *r, const rein_rollout_setup *s) {
+    for (int64_t p = 0; p < r->P; p++) {
+        rein_transcript *first = &r->transcript[p * r->G];
+        REIN_TRY(rein_episode_open(s->slots->episode[0], &r->task[p], first));
+        if (first->failed)
+            return rein_fail(REIN_ERR_IO, "task %lld: the world failed twice before its episode began",
+                             (long long)r->task[p].index);
+        for (int64_t g = 1; g < r->G; g++) {
+            rein_str_append(&first[g].opening, first->opening.data, first->opening.len);
+            REIN_TRY(rein_str_check(&first[g].opening));
+        }
+    }
+    return REIN_OK;
+}
+
+static rein_status ask(rein_rollouts *r, const rein_rollout_setup *s, rein_gen_prompt *prompts) {
     static const rein_prompt_chat text_only = {0};
     for (int64_t p = 0; p < r->P; p++) {
-        r->task[p] = tasks[p];
+        const rein_str *opening = r->transcript ? &r->transcript[p * r->G].opening : NULL;
         rein_status status = rein_prompt_make(&r->prompt[p], &r->prompt_ids[p], s->chat ? s->chat : &text_only,
-                                              s->tokenizer, s->env, &tasks[p]);
-        if (status != REIN_OK) return rein_error_prefix(status, "task %lld", (long long)tasks[p].index);
+                                              s->tokenizer, s->env, &r->task[p], opening);
+        if (status != REIN_OK) return rein_error_prefix(status, "task %lld", (long long)r->task[p].index);
         prompts[p] = (rein_gen_prompt){.ids = r->prompt_ids[p].data, .n = r->prompt_ids[p].n, .id = s->first_id + (uint32_t)p,
                                        .samples = (uint32_t)r->G};
     }
@@ -52,7 +68,7 @@ static rein_status check_scores(const rein_rollouts *r) {
     return REIN_OK;
 }
 
-/* `reply` (n_seq) borrows from the rollouts. */
+/* One answer a task: score it. `reply` (n_seq) borrows from the rollouts. */
 static rein_status judge(rein_rollouts *r, const rein_rollout_setup *s, rein_reply *reply) {
     const rein_env_class *cls = s->env->cls;
     for (int64_t i = 0; i < r->gen.n_seq; i++) {
@@ -70,28 +86,68 @@ static rein_status judge(rein_rollouts *r, const rein_rollout_setup *s, rein_rep
     return check_scores(r);
 }
 
+static rein_status answer(rein_rollouts *r, const rein_rollout_setup *s, const rein_gen_prompt *prompts,
+                          rein_gen_progress progress, void *user) {
+    rein_reply *reply;
+    REIN_TRY(rein_generate(&r->gen, s->model, prompts, r->P, &s->gen, progress, user));
+    REIN_TRY(rein_alloc(&reply, r->gen.n_seq, sizeof *reply));
+    rein_status status = judge(r, s, reply);
+    rein_free(reply);
+    return status;
+}
+
+/* ---- several turns ---- */
+
+/* What the episodes were worth; what was not brought to an end ran out of tokens. */
+static rein_status take_transcripts(rein_rollouts *r, const rein_rollout_setup *s) {
+    for (int64_t i = 0; i < r->gen.n_seq; i++) {
+        rein_transcript *t = &r->transcript[i];
+        if (!t->terminated && !t->truncated && !t->failed) t->truncated = true;
+        if (!t->failed) r->score[i] = t->score;
+        REIN_TRY(rein_answer_text(&r->text[i], s->tokenizer, &r->gen.seq[i]));
+        REIN_TRY(rein_str_check(&r->text[i]));
+    }
+    return check_scores(r);
+}
+
+static rein_status talk(rein_rollouts *r, const rein_rollout_setup *s, const rein_gen_prompt *prompts,
+                        rein_gen_progress progress, void *user) {
+    rein_turn_format format;
+    rein_stage stage = {.slots = s->slots, .tokenizer = s->tokenizer, .format = &format, .gen = &r->gen,
+                        .task = r->task, .G = r->G, .transcript = r->transcript};
+    rein_gen_options gen = s->gen;
+    REIN_TRY(rein_turn_format_init(&format, s->chat, s->tokenizer, s->env->cls->turns->role));
+    rein_status status = rein_stage_init(&stage, s->max_turn_tokens);
+    gen.world = &stage.world;
+    if (gen.max_batch > s->slots->n) gen.max_batch = s->slots->n;
+    if (status == REIN_OK) status = rein_generate(&r->gen, s->model, prompts, r->P, &gen, progress, user);
+    if (status == REIN_OK) status = take_transcripts(r, s);
+    rein_stage_deinit(&stage);
+    rein_turn_format_deinit(&format);
+    return status;
+}
+
 rein_status rein_rollouts_collect(rein_rollouts *r, const rein_rollout_setup *s, const rein_task *tasks, int64_t P,
                          rein_gen_progress progress, void *user) {
+    const bool turns = s->env->cls->turns != NULL;
     *r = (rein_rollouts){.P = P, .G = s->G};
     rein_gen_prompt *prompts = NULL;
-    rein_reply *reply = NULL;
     rein_status status;
     REIN_TRY_OUT(status, rein_alloc(&r->task, P, sizeof *r->task), fail);
     REIN_TRY_OUT(status, rein_alloc(&r->prompt, P, sizeof *r->prompt), fail);
     REIN_TRY_OUT(status, rein_alloc(&r->prompt_ids, P, sizeof *r->prompt_ids), fail);
     REIN_TRY_OUT(status, rein_alloc(&r->text, P * s->G, sizeof *r->text), fail);
     REIN_TRY_OUT(status, rein_alloc(&r->score, P * s->G, sizeof *r->score), fail);
+    if (turns) REIN_TRY_OUT(status, rein_alloc(&r->transcript, P * s->G, sizeof *r->transcript), fail);
     REIN_TRY_OUT(status, rein_alloc(&prompts, P, sizeof *prompts), fail);
-    REIN_TRY_OUT(status, rein_alloc(&reply, P * s->G, sizeof *reply), fail);
-    REIN_TRY_OUT(status, ask(r, s, tasks, prompts), fail);
-    REIN_TRY_OUT(status, rein_generate(&r->gen, s->model, prompts, P, &s->gen, progress, user), fail);
-    REIN_TRY_OUT(status, judge(r, s, reply), fail);
+    memcpy(r->task, tasks, (size_t)P * sizeof *tasks);
+    if (turns) REIN_TRY_OUT(status, open_tasks(r, s), fail);
+    REIN_TRY_OUT(status, ask(r, s, prompts), fail);
+    REIN_TRY_OUT(status, (turns ? talk : answer)(r, s, prompts, progress, user), fail);
     rein_free(prompts);
-    rein_free(reply);
     return REIN_OK;
 fail:
     rein_free(prompts);
-    rein_free(reply);
     rein_rollouts_deinit(r);
     return status;
 }
@@ -102,11 +158,13 @@ void rein_rollouts_deinit(rein_rollouts *r) {
         if (r->prompt_ids) rein_ids_deinit(&r->prompt_ids[p]);
     }
     for (int64_t i = 0; r->text && i < r->P * r->G; i++) rein_str_deinit(&r->text[i]);
+    for (int64_t i = 0; r->transcript && i < r->P * r->G; i++) rein_transcript_deinit(&r->transcript[i]);
     rein_free(r->task);
     rein_free(r->prompt);
     rein_free(r->prompt_ids);
     rein_free(r->text);
     rein_free(r->score);
+    rein_free(r->transcript);
     rein_gen_deinit(&r->gen);
     *r = (rein_rollouts){0};
 }
@@ -129,11 +187,25 @@ void rein_rollouts_swap(rein_rollouts *a, int64_t p, rein_rollouts *b, int64_t q
     swap_bytes(&a->prompt_ids[p], &b->prompt_ids[q], sizeof *a->prompt_ids);
     swap_bytes(&a->text[i], &b->text[j], G * sizeof *a->text);
     swap_bytes(&a->score[i], &b->score[j], G * sizeof *a->score);
+    if (a->transcript) swap_bytes(&a->transcript[i], &b->transcript[j], G * sizeof *a->transcript);
     swap_bytes(&a->gen.seq[i], &b->gen.seq[j], G * sizeof *a->gen.seq);
     for (int64_t g = 0; g < a->G; g++) {
         a->gen.seq[i + g].prompt = p;
         b->gen.seq[j + g].prompt = q;
     }
+}
+
+/* Where the turns of an episode lie, what each earned, and how it ended. */
+static void write_turns(const rein_rollouts *r, int64_t i, rein_str *out) {
+    const rein_transcript *t = &r->transcript[i];
+    const rein_gen_sequence *seq = &r->gen.seq[i];
+    int64_t head[] = {t->terminated, t->truncated, t->failed, seq->n_turn, t->n};
+    rein_str_append(out, (const char *)head, sizeof head);
+    for (int64_t k = 0; k < seq->n_turn; k++) {
+        int64_t turn[] = {seq->turn[k].begin, seq->turn[k].end, seq->turn[k].finish};
+        rein_str_append(out, (const char *)turn, sizeof turn);
+    }
+    for (int64_t k = 0; k < t->n; k++) rein_str_append(out, (const char *)&t->turn[k].reward, sizeof(double));
 }
 
 rein_status rein_rollouts_write(const rein_rollouts *r, rein_str *out) {
@@ -151,6 +223,7 @@ rein_status rein_rollouts_write(const rein_rollouts *r, rein_str *out) {
         for (int k = 0; k < sc->n_component; k++)
             rein_str_append(out, (const char *)&sc->component[k].value, sizeof(double));
         for (int k = 0; k < sc->n_func; k++) rein_str_append(out, (const char *)&sc->func[k].value, sizeof(double));
+        if (r->transcript) write_turns(r, i, out);
     }
     return rein_str_check(out);
 }

@@ -7,7 +7,7 @@
 
 #include "gen/generate.h"
 #include "rein/env.h"
-#include "rollout/prompt.h"
+#include "rollout/episodes.h"
 #include "text/tokenizer.h"
 
 typedef struct rein_rollout_setup {
@@ -15,6 +15,8 @@ typedef struct rein_rollout_setup {
     const rein_tokenizer *tokenizer;
     const rein_env *env;
     const rein_prompt_chat *chat; /* NULL: prompts are text */
+    const rein_slots *slots;      /* of an environment that has turns: as many episodes at once */
+    int64_t max_turn_tokens;      /* the same */
     rein_gen_options gen; /* sampling, length, end tokens, seed, stream, step */
     int64_t G;            /* answers a task */
     uint32_t first_id;    /* the sampler's counter of the first task; the others follow */
@@ -27,15 +29,21 @@ typedef struct rein_rollouts {
     rein_str *prompt;    /* (P) text */
     rein_ids *prompt_ids;/* (P) */
     rein_gen gen;
-    rein_str *text;      /* (P * G) the answer without its end token */
+    rein_str *text;      /* (P * G) the answer without its end token; of an episode, all that was said in it */
     rein_score *score;   /* (P * G) */
+    rein_transcript *transcript; /* (P * G) of an environment that has turns, else NULL */
 } rein_rollouts;
+
+/** Whether answer i is no evidence: its world failed. Its score is all zero. */
+static inline bool rein_rollouts_failed(const rein_rollouts *r, int64_t i) {
+    return r->transcript && r->transcript[i].failed;
+}
 
 /**
  * Answer `tasks` and score the answers.
  *
  * @return REIN_ERR_MISMATCH if a group's answers were not scored against one task; REIN_ERR_NUMERIC if a score is not
- *         finite or its components do not add up to its total.
+ *         finite or its components do not add up to its total; REIN_ERR_IO if a world fails twice before an episode begins.
  */
 REIN_NODISCARD rein_status rein_rollouts_collect(rein_rollouts *out, const rein_rollout_setup *setup, const rein_task *tasks,
                                         int64_t P, rein_gen_progress progress, void *user);

@@ -76,7 +76,7 @@ rein_status rein_rundir_event(rein_rundir *run, int64_t step, const char *kind, 
 
 /* ---- completions ---- */
 
-static void completion_json(rein_str *s, const rein_completion *c) {
+void rein_completion_write(const rein_completion *c, rein_str *s) {
     rein_str_printf(s, "{\"step\":%lld,\"prompt_id\":%lld,\"sample\":%lld,\"prompt\":", (long long)c->step,
                     (long long)c->prompt, (long long)c->sample);
     rein_json_put_string(s, c->prompt_text, c->prompt_len);
@@ -92,7 +92,10 @@ static void completion_json(rein_str *s, const rein_completion *c) {
     if (part.len) rein_str_append(s, part.data + 1, part.len - 1);
     s->failed = s->failed || part.failed;
     rein_str_deinit(&part);
-    rein_str_puts(s, "}}\n");
+    rein_str_putc(s, '}');
+    if (c->episode) rein_str_puts(s, ",\"episode\":");
+    if (c->episode) rein_str_append(s, c->episode, c->episode_len);
+    rein_str_puts(s, "}\n");
 }
 
 static rein_status append_completion(rein_rundir *run, const rein_completion *c) {
@@ -101,7 +104,7 @@ static rein_status append_completion(rein_rundir *run, const rein_completion *c)
     rein_appender file = {.fd = -1};
     char *path;
     rein_status status;
-    completion_json(&line, c);
+    rein_completion_write(c, &line);
     REIN_TRY_OUT(status, rein_str_check(&line), out);
     REIN_TRY_OUT(status,
                  rein_path_format(&arena, &path, "%s/completions/step-%06lld.jsonl", run->path, (long long)c->step),
@@ -116,9 +119,9 @@ out:
 }
 
 static rein_status insert_completion(rein_rundir *run, const rein_completion *c) {
-    REIN_TRY(rein_sql_run(run->db, "INSERT INTO completion VALUES(?,?,?,?,?,?,?,?)", "iiibbdds", c->step, c->prompt,
+    REIN_TRY(rein_sql_run(run->db, "INSERT INTO completion VALUES(?,?,?,?,?,?,?,?,?)", "iiibbddsb", c->step, c->prompt,
                           c->sample, c->prompt_text, c->prompt_len, c->text, c->text_len, c->reward, c->advantage,
-                          c->finish));
+                          c->finish, c->episode, c->episode_len));
     for (int64_t i = 0; i < c->n_part; i++)
         REIN_TRY(rein_sql_run(run->db, "INSERT INTO completion_part VALUES(?,?,?,?,?,?)", "iiiisd", c->step, c->prompt,
                               c->sample, i, c->part[i].name, c->part[i].value));

@@ -174,20 +174,20 @@ static rein_status read_completion(const rein_rundir *run, sqlite3_stmt *stmt, r
     c->reward = sqlite3_column_double(stmt, 5);
     c->advantage = sqlite3_column_double(stmt, 6);
     REIN_TRY(rein_sql_text(stmt, 7, arena, &c->finish, NULL));
+    if (sqlite3_column_type(stmt, 8) != SQLITE_NULL)
+        REIN_TRY(rein_sql_text(stmt, 8, arena, &c->episode, &c->episode_len));
     return read_parts(run, arena, c);
 }
 
-rein_status rein_read_completions(const rein_rundir *run, rein_arena *arena, bool last, int64_t limit,
+rein_status rein_read_completions(const rein_rundir *run, rein_arena *arena, int64_t step, int64_t limit,
                                   rein_completion **out, int64_t *n) {
-    const char *query = last ? "SELECT * FROM completion WHERE step = (SELECT max(step) FROM completion)"
-                               " ORDER BY prompt, sample LIMIT ?"
-                             : "SELECT * FROM completion WHERE step = (SELECT min(step) FROM completion)"
-                               " ORDER BY prompt, sample LIMIT ?";
+    static const char query[] = "SELECT * FROM completion WHERE step = (SELECT CASE ?1 WHEN -1 THEN max(step)"
+                                " WHEN 0 THEN min(step) ELSE ?1 END FROM completion) ORDER BY prompt, sample LIMIT ?2";
     sqlite3_stmt *stmt;
     bool more;
     *n = 0;
     REIN_TRY(rein_arena_alloc(arena, out, sizeof **out * (size_t)(limit + 1)));
-    REIN_TRY(rein_sql_prepare(run->db, &stmt, query, "i", limit));
+    REIN_TRY(rein_sql_prepare(run->db, &stmt, query, "ii", step, limit));
     rein_status status;
     while ((status = rein_sql_next(stmt, &more)) == REIN_OK && more) {
         REIN_TRY_OUT(status, read_completion(run, stmt, arena, &(*out)[*n]), out);

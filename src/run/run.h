@@ -78,9 +78,13 @@ typedef struct rein_completion {
     size_t prompt_len, text_len;
     double reward, advantage;
     const char *finish;     /* "eos", "length", "stop" */
+    const char *episode;    /* (episode_len) of several turns: rein_transcript_write's JSON; NULL: one answer */
+    size_t episode_len;
     const rein_named *part; /* (n_part) reward components */
     int64_t n_part;
 } rein_completion;
+/** As a line of JSON, appended. */
+void rein_completion_write(const rein_completion *c, rein_str *out);
 /** Keep a few a step for people to read: a line of completions/step-SSSSSS.jsonl, and rows. */
 REIN_NODISCARD rein_status rein_rundir_completion(rein_rundir *run, const rein_completion *c);
 
@@ -206,8 +210,9 @@ typedef struct rein_event {
 } rein_event;
 REIN_NODISCARD rein_status rein_read_events(const rein_rundir *run, rein_arena *arena, rein_event **out, int64_t *n);
 
-/** At most `limit` completions: those of the last step that has any if last, otherwise of the first. */
-REIN_NODISCARD rein_status rein_read_completions(const rein_rundir *run, rein_arena *arena, bool last, int64_t limit,
+enum { REIN_STEP_FIRST = 0, REIN_STEP_LAST = -1 };
+/** At most `limit` completions of a step, or of the first or last one that has any. */
+REIN_NODISCARD rein_status rein_read_completions(const rein_rundir *run, rein_arena *arena, int64_t step, int64_t limit,
                                                  rein_completion **out, int64_t *n);
 
 typedef struct rein_eval_policy {

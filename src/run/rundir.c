@@ -21,7 +21,7 @@ static const char schema[] =
     "CREATE TABLE checkpoint(step INTEGER PRIMARY KEY, files INTEGER NOT NULL, bytes INTEGER NOT NULL,"
     " manifest_xxh3 TEXT NOT NULL);"
     "CREATE TABLE completion(step INTEGER, prompt INTEGER, sample INTEGER, prompt_text TEXT, text TEXT, reward REAL,"
-    " advantage REAL, finish TEXT, PRIMARY KEY(step, prompt, sample)) WITHOUT ROWID;"
+    " advantage REAL, finish TEXT, episode TEXT, PRIMARY KEY(step, prompt, sample)) WITHOUT ROWID;"
     "CREATE TABLE completion_part(step INTEGER, prompt INTEGER, sample INTEGER, ord INTEGER, name TEXT, value REAL,"
     " PRIMARY KEY(step, prompt, sample, ord)) WITHOUT ROWID;"
     "CREATE TABLE eval(id INTEGER PRIMARY KEY, name TEXT NOT NULL, step INTEGER NOT NULL, about TEXT NOT NULL,"

@@ -4,6 +4,9 @@
 #include "text/bytelevel.h"
 #include "text/chat_impl.h"
 
+const char rein_chatml[] = "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
+                           "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
+
 /* ---- messages as transformers hands them on ---- */
 
 static struct json_object *member(struct json_object *message, const char *key) {

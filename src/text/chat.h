@@ -32,6 +32,9 @@ void rein_chat_template_destroy(rein_chat_template *t);
 /** Its eos_token, which ends the assistant's turns in most templates; borrowed, NULL if it has none. */
 const char *rein_chat_template_eos(const rein_chat_template *t);
 
+/** ChatML: <|im_start|>role, a line feed, the content and <|im_end|> for each message. */
+extern const char rein_chatml[];
+
 /**
  * Render a conversation.
  *

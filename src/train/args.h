@@ -10,7 +10,7 @@
 
 typedef struct rein_train_args {
     /* sft */
-    const char *tokenizer;
+    const char *tokenizer, *chat_template_path;
     bool completion_only_loss, assistant_only_loss;
     int truncation_mode;
     double num_train_epochs;
@@ -21,7 +21,7 @@ typedef struct rein_train_args {
     /* rows of a file: sft, dpo, reward train, distill */
     const char *eval_dataset_name;
     double eval_split_ratio;
-    int64_t eval_steps;
+    int64_t eval_steps; /* and of grpo, rloo, ppo */
     /* dpo */
     int preference_loss_type;
     double preference_beta, label_smoothing, simpo_gamma, desirable_weight, undesirable_weight;
@@ -75,12 +75,15 @@ typedef struct rein_train_args {
     const char *env, *reward_funcs, *reward_weights, *system_prompt;
     double reward_timeout;
     bool chat;
-    int64_t num_generations, generation_batch, top_k;
+    int64_t num_generations, generation_batch, env_slots, max_turn_length, top_k;
     const char *max_completion_length, *temperature; /* schedules, optim/value_schedule.h */
     double top_p, min_p;
     int64_t audit_every, num_completions_to_print;
     bool dynamic_sampling;
     int64_t max_resamples;
+    int eval_strategy;
+    int64_t eval_tasks, num_generations_eval;
+    double eval_temperature;
     /* curriculum */
     int curriculum, curriculum_by;
     int64_t curriculum_tasks, curriculum_steps, curriculum_band_visits, curriculum_mix_epochs;
@@ -92,7 +95,7 @@ typedef struct rein_train_args {
     const char *reward_clip_range;
     int64_t soft_overlong_cache;
     double missing_eos_penalty, gamma, lam;
-    bool whiten_rewards, whiten_advantages, normalize_returns;
+    bool turn_credit, whiten_rewards, whiten_advantages, normalize_returns, bootstrap_truncated;
     /* reference */
     const char *beta, *ref_model; /* beta: a schedule */
     bool kl_in_reward, sync_ref_model;
@@ -118,11 +121,18 @@ enum { REIN_USE_SFT = 1 << 0, REIN_USE_GRPO = 1 << 1, REIN_USE_RLOO = 1 << 2, RE
 typedef enum rein_critic_kind { REIN_CRITIC_SHARED, REIN_CRITIC_SEPARATE } rein_critic_kind;
 #define REIN_CRITIC_CHOICES "shared|separate"
 
+/** `eval_strategy`, in the order of REIN_EVAL_CHOICES. */
+typedef enum rein_eval_strategy { REIN_EVAL_NO, REIN_EVAL_STEPS } rein_eval_strategy;
+#define REIN_EVAL_CHOICES "no|steps"
+
 /** `curriculum_by`, in the order of REIN_BY_CHOICES. */
 typedef enum rein_curriculum_by { REIN_BY_SUCCESS, REIN_BY_REWARD } rein_curriculum_by;
 #define REIN_BY_CHOICES "success|reward"
 
 extern const rein_shared_option rein_train_rows[]; /* ends with a row without a name */
+
+/** Names of TRL's former PPOConfig and of verl 0.9 for the options of grpo, rloo and ppo; ends likewise. */
+extern const rein_option_alias rein_train_aliases[];
 
 /** The first of the command's options that `ours` picks by name and that is not at its default, or NULL. */
 REIN_NODISCARD rein_status rein_train_given(const char **name, const rein_train_args *args, unsigned use,

@@ -6,6 +6,7 @@
 
 #include "env/open.h"
 #include "rollout/rollout.h"
+#include "train/reward_model.h"
 #include "train/trainer.h"
 
 static rein_status list_tasks(rein_evaluation *e, const rein_env *env, const rein_eval_args *a) {
@@ -35,21 +36,61 @@ static rein_status describe(const rein_env *env, const rein_task *task, rein_ans
     return rein_str_check(&a->details);
 }
 
+/* The answer that an episode is: what was said in it as its details. */
+static rein_status take_episode(rein_answer *a, const rein_task *task, const rein_transcript *t) {
+    if (t->failed)
+        return rein_fail(REIN_ERR_IO, "task %lld: the world failed twice, and the evaluation cannot tell what an answer is worth",
+                         (long long)task->index);
+    a->score = t->score;
+    REIN_TRY(rein_transcript_write(t, &a->details));
+    return rein_score_check(&a->score);
+}
+
+/* A reference policy answers one task. */
+static rein_status answer_once(rein_answer *a, const rein_env *env, const rein_task *task, int which, uint64_t seed) {
+    REIN_TRY(env->cls->baseline(env, seed, task, which, &a->text));
+    REIN_TRY(rein_str_check(&a->text));
+    REIN_TRY(env->cls->score(env, task, a->text.data, a->text.len, &a->score));
+    REIN_TRY(rein_score_check(&a->score));
+    return describe(env, task, a);
+}
+
 static rein_status run_baseline(rein_evaluation *e, const rein_env *env, int which, uint64_t seed) {
-    const char *name = env->cls->baselines[which];
     rein_policy_result *p;
     /* the first reference policy of an environment is its oracle */
-    REIN_TRY(add_policy(e, name, which == 0 ? REIN_ROLE_ORACLE : REIN_ROLE_BASELINE, e->n_case, &p));
+    REIN_TRY(add_policy(e, env->cls->baselines[which], which == 0 ? REIN_ROLE_ORACLE : REIN_ROLE_BASELINE, e->n_case, &p));
     for (int64_t i = 0; i < e->n_case; i++) {
-        rein_answer *a = &p->answer[i];
-        a->index = i;
-        REIN_TRY(env->cls->baseline(env, seed, &e->task[i], which, &a->text));
-        REIN_TRY(rein_str_check(&a->text));
-        REIN_TRY(env->cls->score(env, &e->task[i], a->text.data, a->text.len, &a->score));
-        REIN_TRY(rein_score_check(&a->score));
-        REIN_TRY(describe(env, &e->task[i], a));
+        p->answer[i].index = i;
+        REIN_TRY(answer_once(&p->answer[i], env, &e->task[i], which, seed));
     }
     return REIN_OK;
+}
+
+static rein_status say_nothing(void *user, rein_episode *ep, const rein_transcript *so_far, rein_str *action) {
+    (void)user, (void)ep, (void)so_far, (void)action;
+    return REIN_OK;
+}
+
+/* A policy that needs no model plays an episode of every task. */
+static rein_status run_player(rein_evaluation *e, const char *name, rein_role role, rein_policy policy) {
+    rein_policy_result *p;
+    rein_transcript t = {0};
+    rein_status status = add_policy(e, name, role, e->n_case, &p);
+    for (int64_t i = 0; i < e->n_case && status == REIN_OK; i++) {
+        p->answer[i].index = i;
+        status = rein_episode_play(e->slots.episode[0], &e->task[i], policy, NULL, &t);
+        if (status == REIN_OK) status = take_episode(&p->answer[i], &e->task[i], &t);
+    }
+    rein_transcript_deinit(&t);
+    return status;
+}
+
+/* Of a world of several turns: its expert, and who does nothing. */
+static rein_status run_players(rein_evaluation *e, const rein_env *env, const rein_eval_args *a) {
+    if (!env->cls->turns) return REIN_OK;
+    REIN_TRY(rein_slots_open(&e->slots, env, a->env_slots));
+    if (env->cls->turns->oracle) REIN_TRY(run_player(e, "oracle", REIN_ROLE_ORACLE, rein_policy_oracle));
+    return run_player(e, "noop", REIN_ROLE_BASELINE, say_nothing);
 }
 
 static rein_status same_model(const rein_evaluation *e, const rein_policy_result *p) {
@@ -85,7 +126,8 @@ static rein_status answer_all(rein_evaluation *e, rein_policy_result *p, const r
         a->score = r.score[i];
         a->text = r.text[i];
         r.text[i] = (rein_str){0};
-        status = describe(setup->env, &e->task[a->index], a);
+        status = r.transcript ? take_episode(a, &e->task[a->index], &r.transcript[i])
+                              : describe(setup->env, &e->task[a->index], a);
     }
     rein_rollouts_deinit(&r);
     return status;
@@ -107,6 +149,7 @@ static rein_status run_model(rein_evaluation *e, const rein_env *env, const rein
     REIN_TRY_OUT(status, same_model(e, p), out);
     for (int i = 0; i < model->cfg.n_eos; i++) eos[i] = (int32_t)model->cfg.eos_id[i];
     rein_rollout_setup setup = {.model = model, .tokenizer = tok, .env = env, .chat = &chat, .G = a->num_samples,
+                                .slots = &e->slots, .max_turn_tokens = a->max_turn_tokens,
                                 .gen = {.sampling = {.temperature = a->temperature, .top_p = 1},
                                         .max_new_tokens = a->max_new_tokens, .max_batch = a->batch, .seed = a->seed,
                                         .stream = REIN_STREAM_EVAL, .eos = eos, .n_eos = model->cfg.n_eos}};
@@ -124,9 +167,11 @@ rein_status rein_evaluate(rein_evaluation *out, const rein_eval_args *args, rein
     rein_status status;
     shown s = {.detail = detail, .user = user};
     *out = (rein_evaluation){0};
-    REIN_TRY_OUT(status, rein_env_open(&out->env, args->env), out);
+    const rein_reward_host host = rein_reward_model_host(dev);
+    REIN_TRY_OUT(status, rein_env_open_host(&out->env, args->env, &host), out);
     const rein_env *env = out->env;
     REIN_TRY_OUT(status, list_tasks(out, env, args), out);
+    REIN_TRY_OUT(status, run_players(out, env, args), out);
     for (int i = 0; env->cls->baselines[i]; i++) REIN_TRY_OUT(status, run_baseline(out, env, i, args->seed), out);
     for (int64_t i = 0; i < args->n_model; i++) REIN_TRY_OUT(status, run_model(out, env, args, i, dev, &s), out);
 out:
@@ -144,6 +189,7 @@ void rein_evaluation_deinit(rein_evaluation *e) {
     }
     rein_free(e->policy);
     rein_free(e->task);
+    rein_slots_close(&e->slots);
     rein_env_close(e->env);
     *e = (rein_evaluation){0};
 }

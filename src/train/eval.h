@@ -9,7 +9,7 @@
 
 #include "base/hash.h"
 #include "rein/env.h"
-#include "rollout/prompt.h"
+#include "rollout/episodes.h"
 #include "run/run.h"
 #include "tensor/device.h"
 
@@ -20,6 +20,7 @@ typedef struct rein_eval_args {
     int64_t n_model;
     rein_split split;           /* REIN_SPLIT_EVAL or REIN_SPLIT_FIXED */
     int64_t cases, num_samples, max_new_tokens, batch;
+    int64_t env_slots, max_turn_tokens; /* where tasks take several turns: episodes at once, tokens of a turn */
     int64_t max_model_length;   /* rein_model_options.max_pos of every model */
     uint64_t seed;
     double temperature;         /* 0: greedy */
@@ -43,6 +44,7 @@ typedef struct rein_policy_result {
 
 typedef struct rein_evaluation {
     rein_env *env; /* names of rewards and metrics live in it */
+    rein_slots slots; /* of an environment that has turns */
     int64_t n_case, n_policy;
     rein_task *task; /* (n_case) */
     rein_policy_result *policy;

@@ -4,12 +4,20 @@
 #include <math.h>
 #include <string.h>
 
-static rein_status add_spans(rein_group_batch *b, const rein_rollouts *r, const uint8_t *want) {
+/* Bits of rein_want of a sequence: what the model chose is read, what a world said is not. `want` has room for it. */
+static void mark_turns(uint8_t *want, const rein_gen_sequence *s) {
+    memset(want, 0, (size_t)s->n);
+    for (int64_t k = 0; k < s->n_turn; k++)
+        memset(want + s->turn[k].begin, REIN_WANT_TOKEN, (size_t)(s->turn[k].end - s->turn[k].begin));
+}
+
+static rein_status add_spans(rein_group_batch *b, const rein_rollouts *r, uint8_t *want) {
     int64_t root = -1;
     for (int64_t i = 0; i < b->n_seq; i++) {
         const rein_gen_sequence *s = &r->gen.seq[b->begin + i];
         const rein_ids *prompt = &r->prompt_ids[s->prompt];
         if (i % r->G == 0) REIN_TRY(rein_forest_add(&b->forest, -1, prompt->data, NULL, prompt->n, &root));
+        mark_turns(want, s);
         REIN_TRY(rein_forest_add(&b->forest, root, s->ids, want, s->n, &b->span[i]));
         b->first[i] = b->forest.span[b->span[i]].tok;
         b->n[i] = s->n;
@@ -41,7 +49,6 @@ static rein_status fill(rein_group_batch *b, const rein_rollouts *r) {
     for (int64_t i = 0; i < b->n_seq; i++)
         if (r->gen.seq[b->begin + i].n > longest) longest = r->gen.seq[b->begin + i].n;
     REIN_TRY(rein_arena_alloc(&b->arena, &want, (size_t)longest));
-    memset(want, 1, (size_t)longest);
     REIN_TRY(rein_arena_alloc(&b->arena, &b->span, (size_t)b->n_seq * sizeof *b->span));
     REIN_TRY(rein_arena_alloc(&b->arena, &b->first, (size_t)b->n_seq * sizeof *b->first));
     REIN_TRY(rein_arena_alloc(&b->arena, &b->n, (size_t)b->n_seq * sizeof *b->n));
@@ -66,7 +73,7 @@ fail:
 
 rein_status rein_group_batch_more(rein_group_batch *b, bool divergence, bool value) {
     size_t T = (size_t)b->forest.n_tok;
-    float **exact[] = {&b->divergence, &b->ddivergence}, **own[] = {&b->value, &b->dvalue};
+    float **exact[] = {&b->divergence, &b->ddivergence}, **own[] = {&b->value, &b->dvalue, &b->score};
     double **wide[] = {&b->old_value, &b->ret, &b->now, &b->slope};
     for (size_t k = 0; divergence && k < REIN_COUNT(exact); k++)
         REIN_TRY(rein_arena_alloc(&b->arena, exact[k], T * sizeof(float)));
@@ -89,7 +96,7 @@ rein_status rein_group_audit(const rein_group_batch *b, int64_t part) {
     for (int64_t i = 0; i < p->n_entry; i++) {
         const rein_span *s = &b->forest.span[p->entry[i]];
         for (int64_t t = s->tok; t < s->tok + s->n && !p->context[i]; t++) {
-            if (!b->forest.want[t]) continue;
+            if (!(b->forest.want[t] & REIN_WANT_TOKEN)) continue;
             if (memcmp(&b->logp[t], &b->old_logp[t], sizeof(float)) != 0)
                 return rein_fail(REIN_ERR_MISMATCH,
                                  "log-prob of token %lld of span %lld: sampled %.9g, trained %.9g; the sampler and the "

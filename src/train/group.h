@@ -25,6 +25,7 @@ typedef struct rein_group_batch {
     double *advantage;
     float *divergence, *ddivergence;       /* from the reference, exactly; NULL unless rein_group_batch_more */
     float *value, *dvalue;                 /* of the value function, and its gradient; the same */
+    float *score;                          /* of the value function behind tokens with REIN_WANT_SCORE; the same */
     double *old_value, *ret, *now, *slope; /* as sampled, returns, and the loss' own copies; the same */
     rein_kept *kept;                       /* the sets belong to the rollouts */
     rein_arena arena;

@@ -27,7 +27,7 @@ void rein_metrics_completions(rein_metric_list *m, const rein_rollouts *r) {
     double sum = 0, ended = 0, N = (double)gen->n_seq;
     int64_t shortest = INT64_MAX, longest = 0, n_ended = 0, format = 0, success = 0;
     for (int64_t i = 0; i < gen->n_seq; i++) {
-        int64_t n = gen->seq[i].n;
+        int64_t n = rein_gen_chosen(&gen->seq[i]);
         sum += (double)n;
         if (n < shortest) shortest = n;
         if (n > longest) longest = n;
@@ -45,6 +45,24 @@ void rein_metrics_completions(rein_metric_list *m, const rein_rollouts *r) {
     rein_metric_add(m, n_ended ? ended / (double)n_ended : (double)NAN, "completions/mean_terminated_length");
     rein_metric_add(m, (double)format / N, "format_rate");
     rein_metric_add(m, (double)success / N, "success_rate");
+}
+
+void rein_metrics_episodes(rein_metric_list *m, const rein_rollouts *r) {
+    double turns = 0, errors = 0, truncated = 0, failed = 0, world = 0, N = (double)r->gen.n_seq;
+    if (!r->transcript) return;
+    for (int64_t i = 0; i < r->gen.n_seq; i++) {
+        const rein_transcript *t = &r->transcript[i];
+        turns += (double)t->n;
+        truncated += t->truncated;
+        failed += t->failed;
+        world += (double)(r->gen.seq[i].n - rein_gen_chosen(&r->gen.seq[i]));
+        for (int64_t k = 0; k < t->n; k++) errors += t->turn[k].error.len > 0;
+    }
+    rein_metric_add(m, turns / N, "episodes/mean_turns");
+    rein_metric_add(m, turns > 0 ? errors / turns : 0, "episodes/action_error_rate");
+    rein_metric_add(m, truncated / N, "episodes/truncated_ratio");
+    rein_metric_add(m, failed, "episodes/failed");
+    rein_metric_add(m, world / N, "episodes/mean_observation_tokens");
 }
 
 /* What the metrics rewards/... are of: the reward functions where there are such, else the components. */

@@ -6,7 +6,7 @@
 
 #include "rollout/rollout.h"
 
-enum { REIN_METRICS_MAX = 160, REIN_METRIC_NAME = 64 };
+enum { REIN_METRICS_MAX = 320, REIN_METRIC_NAME = 64 };
 
 /** Rows in the order they were added; `name` holds composed names such as rewards/lqr/mean. */
 typedef struct rein_metric_list {
@@ -22,6 +22,8 @@ double rein_metric_value(const rein_metric_list *m, const char *name);
 
 /** completions/...: lengths and the share cut off (mean_terminated_length is NaN if none ended); format and success. */
 void rein_metrics_completions(rein_metric_list *m, const rein_rollouts *r);
+/** Of episodes of several turns: turns, actions that the world could not read, and ends; nothing for others. */
+void rein_metrics_episodes(rein_metric_list *m, const rein_rollouts *r);
 
 /** rewards/NAME/mean and /std (ddof 1) of each component, 0 where an answer has none; in order of first appearance. Where
  *  the reward is a weighted sum of reward functions: of each function before weighting, over the answers that it had

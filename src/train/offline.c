@@ -8,17 +8,28 @@
 #include "base/random.h"
 #include "base/sum.h"
 #include "env/open.h"
+#include "train/policy.h"
 
 /* ---- data ---- */
 
-/* A model from scratch has no template. */
+/* Of a model from scratch: the template that the options name. */
+static rein_status make_chat(rein_offline *o) {
+    const rein_train_args *a = o->t.args;
+    rein_str text = {0};
+    rein_status status = rein_scratch_template(&text, a);
+    if (status == REIN_OK && text.len > 0)
+        status = rein_chat_template_create(&o->chat.format, a->chat_template_path, text.data, text.len, NULL, 0);
+    rein_str_deinit(&text);
+    return status;
+}
+
 static rein_status load_chat(rein_offline *o) {
     const rein_train_args *a = o->t.args;
     const rein_prompt_chat_args args = {.kwargs = a->chat_template_kwargs};
-    if (!a->model_name_or_path && !a->chat_template_kwargs) return REIN_OK;
+    if (!a->model_name_or_path && !a->chat_template_kwargs) return make_chat(o);
     if (!a->model_name_or_path)
         return rein_fail(REIN_ERR_USAGE,
-                         "chat_template_kwargs is given, and a model from scratch has no chat template");
+                         "chat_template_kwargs is given, and is not for a model from scratch");
     return rein_start_chat(&o->chat, a->model_name_or_path, &args);
 }
 
@@ -68,7 +79,7 @@ static rein_status add_tasks(rein_offline *o, const rein_env *env, int64_t n) {
         rein_str_clear(&text);
         ids.n = 0;
         REIN_TRY_OUT(status, env->cls->task(env, (uint64_t)o->t.args->seed, REIN_SPLIT_TRAIN, i, &task), out);
-        REIN_TRY_OUT(status, rein_prompt_make(&text, &ids, &o->chat, o->t.tokenizer, env, &task), out);
+        REIN_TRY_OUT(status, rein_prompt_make(&text, &ids, &o->chat, o->t.tokenizer, env, &task, NULL), out);
         if (ids.n == 0) {
             status =
                 rein_fail(REIN_ERR_FORMAT, "task %lld of env '%s' has an empty prompt", (long long)i, o->t.args->env);

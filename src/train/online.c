@@ -13,13 +13,13 @@
 static rein_status store_step(rein_online *o, const rein_commit *commit, const rein_str *journal) {
     rein_trainer *t = &o->t;
     char line[160];
-    static const char *const phases[] = {"rollout", "reference", "advantages", "train", "update"};
+    static const char *const phases[] = {"rollout", "reference", "advantages", "train", "update", "eval"};
     rein_named phase[REIN_COUNT(phases)];
     for (size_t i = 0; i < REIN_COUNT(phases); i++) phase[i] = (rein_named){phases[i], o->report.seconds[i]};
-    if (t->step % t->args->logging_steps == 0 || rein_trainer_done(t))
-        REIN_TRY(rein_rundir_log(t->run, t->step, o->metrics.row, o->metrics.n));
+    int64_t first = t->step % t->args->logging_steps == 0 || rein_trainer_done(t) ? 0 : o->n_step_metrics;
+    if (first < o->metrics.n) REIN_TRY(rein_rundir_log(t->run, t->step, o->metrics.row + first, o->metrics.n - first));
     REIN_TRY(rein_online_keep_completions(o));
-    REIN_TRY(rein_rundir_time(t->run, t->step, phase, REIN_COUNT(phase)));
+    REIN_TRY(rein_rundir_time(t->run, t->step, phase, REIN_COUNT(phase) - (o->eval_task ? 0 : 1)));
     REIN_TRY(rein_journal_append(t->run, t->step, journal->data, journal->len));
     REIN_TRY(rein_commit_append(t->run, commit));
     snprintf(line, sizeof line, "reward %.2f  success %.2f  format %.2f  grad %.3f  lr %.2e",
@@ -61,6 +61,7 @@ static rein_status online_step(rein_online *o, rein_commit *commit, rein_str *jo
     REIN_TRY(rein_online_sync(o));
     REIN_TRY(rein_online_measure(o));
     REIN_TRY(rein_trainer_observe(&o->t, o->metrics.row, o->metrics.n));
+    REIN_TRY(timed(o, rein_online_evaluate, 5));
     REIN_TRY(rein_online_commit(o, commit));
     return o->t.run ? store_step(o, commit, journal) : REIN_OK;
 }
@@ -139,10 +140,12 @@ static rein_status open_env(rein_env **env, const rein_train_args *a, rein_devic
         return rein_fail(REIN_ERR_USAGE,
                          "reward_funcs and reward_weights belong to dataset_name; env '%s' has its own rewards",
                          a->env);
-    if (a->env) return rein_env_open(env, a->env);
-    if (!a->dataset_name) return rein_fail(REIN_ERR_USAGE, "give --env, or --dataset_name with --reward_funcs");
     const rein_reward_host host = rein_reward_model_host(dev);
+    if (a->env) return rein_env_open_host(env, a->env, &host);
+    if (!a->dataset_name) return rein_fail(REIN_ERR_USAGE, "give --env, or --dataset_name with --reward_funcs");
     rein_dataset_config config = {.train = a->dataset_name,
+                                  .eval = a->eval_dataset_name,
+                                  .eval_fraction = a->eval_split_ratio,
                                   .host = &host,
                                   .reward_funcs = a->reward_funcs,
                                   .reward_weights = a->reward_weights,

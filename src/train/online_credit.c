@@ -25,7 +25,8 @@ static void fill_row(reward_table *t, const rein_online *o, int64_t i) {
     const rein_score *s = &o->rollouts.score[i];
     const rein_gen_sequence *seq = &o->rollouts.gen.seq[i];
     double *row = t->value + i * t->n;
-    for (int64_t k = 0; k < t->n_func; k++) row[k] = s->n_func > 0 ? s->func[k].value : s->total;
+    for (int64_t k = 0; k < t->n_func; k++)
+        row[k] = rein_rollouts_failed(&o->rollouts, i) ? (double)NAN : s->n_func > 0 ? s->func[k].value : s->total;
     int64_t k = t->n_func;
     bool counts = scored(row, t->n_func);
     if (a->soft_overlong_cache > 0)
@@ -80,30 +81,90 @@ static rein_status measure_kl(rein_online *o, double *sum) {
 
 /* ---- advantages ---- */
 
+static rein_advantage_args advantage_args(const rein_online *o, const reward_table *table, const int64_t *length,
+                                          const double *kl) {
+    return (rein_advantage_args){.reward = table->value,
+                                 .weight = table->weight,
+                                 .N = o->N,
+                                 .G = o->G,
+                                 .n_func = table->n,
+                                 .options = o->opt.credit,
+                                 .length = length,
+                                 .kl = o->ref ? kl : NULL,
+                                 .allow_missing = o->rollouts.score[0].n_func > 0 || o->rollouts.transcript};
+}
+
 static rein_status advantages(rein_online *o, const reward_table *table, int64_t *length, double *kl) {
     for (int64_t i = 0; i < o->N; i++) length[i] = rein_tokens_count(&o->tokens.rows, i);
     if (o->ref && !o->opt.full_kl) REIN_TRY(measure_kl(o, kl));
-    const rein_advantage_args args = {.reward = table->value,
-                                      .weight = table->weight,
-                                      .N = o->N,
-                                      .G = o->G,
-                                      .n_func = table->n,
-                                      .options = o->opt.credit,
-                                      .length = length,
-                                      .kl = o->ref ? kl : NULL,
-                                      .allow_missing = o->rollouts.score[0].n_func > 0};
+    const rein_advantage_args args = advantage_args(o, table, length, kl);
     REIN_TRY(rein_advantages(o->advantage, &o->report.reward, NULL, &args));
     const rein_advantage_token_args per_token = {.rows = o->tokens.rows,
                                                  .advantage = o->advantage,
+                                                 .early = o->tokens.early,
+                                                 .turn = o->t.args->turn_credit ? o->tokens.turn : NULL,
                                                  .kl = o->ref ? o->tokens.kl : NULL,
                                                  .value = o->tokens.value,
+                                                 .bootstrap = o->tokens.bootstrap,
                                                  .options = o->opt.credit};
     return rein_advantage_tokens(o->tokens.advantage, o->tokens.ret, &per_token);
 }
 
+/* ---- turn by turn: what was still to come ---- */
+
+static int64_t most_turns(const rein_online *o) {
+    int64_t most = 1;
+    for (int64_t i = 0; i < o->N; i++)
+        if (o->rollouts.gen.seq[i].n_turn > most) most = o->rollouts.gen.seq[i].n_turn;
+    return most;
+}
+
+/* The table as it stands before turn j: without what earlier turns earned; nothing of episodes that had ended. */
+static void advance_table(reward_table *table, const rein_online *o, int64_t j) {
+    for (int64_t i = 0; i < o->N; i++) {
+        double *row = table->value + i * table->n;
+        const rein_transcript *t = &o->rollouts.transcript[i];
+        bool over = j >= o->rollouts.gen.seq[i].n_turn;
+        if (!over && j > 0) row[0] -= t->turn[j - 1].reward;
+        for (int64_t k = 0; over && k < table->n; k++) row[k] = (double)NAN;
+    }
+}
+
+/* Advantages of turn j, (N), to its tokens. */
+static void put_turn(rein_online *o, const double *advantage, int64_t j) {
+    for (int64_t i = 0; i < o->N; i++) {
+        const rein_gen_sequence *s = &o->rollouts.gen.seq[i];
+        if (j >= s->n_turn) continue;
+        for (int64_t q = s->turn[j].begin; q < s->turn[j].end; q++) {
+            int64_t at = o->tokens.rows.offset[i] + q;
+            o->tokens.advantage[at] = o->tokens.rows.mask[at] ? advantage[i] : 0;
+        }
+    }
+}
+
+/* For estimators that compare within a group: at each turn, the episodes that came as far, by what they earned from it on
+ * (Zeng et al. 2025, arXiv:2505.11821, speak of turn-level advantages). */
+static rein_status advantages_by_turn(rein_online *o, reward_table *table, int64_t *length, double *kl) {
+    double *of_turn;
+    REIN_TRY(advantages(o, table, length, kl));
+    if (rein_advantage_kl_per_token(o->opt.credit.estimator)) return REIN_OK; /* GAE's steps are turns already */
+    REIN_TRY(rein_alloc(&of_turn, o->N, sizeof *of_turn));
+    rein_status status = REIN_OK;
+    for (int64_t j = 0, most = most_turns(o); j < most && status == REIN_OK; j++) {
+        advance_table(table, o, j);
+        const rein_advantage_args args = advantage_args(o, table, length, kl);
+        status = rein_advantages(of_turn, NULL, NULL, &args);
+        put_turn(o, of_turn, j);
+    }
+    rein_free(of_turn);
+    return status;
+}
+
 static double *advantage_of(const rein_group_batch *b) { return b->advantage; }
 
-bool rein_online_per_token(const rein_online *o) { return rein_advantage_kl_per_token(o->opt.credit.estimator); }
+bool rein_online_per_token(const rein_online *o) {
+    return o->t.args->turn_credit || rein_advantage_kl_per_token(o->opt.credit.estimator);
+}
 
 rein_status rein_online_credit(rein_online *o) {
     reward_table table = {0};
@@ -113,7 +174,7 @@ rein_status rein_online_credit(rein_online *o) {
     REIN_TRY_OUT(status, rein_alloc(&length, o->N, sizeof *length), out);
     REIN_TRY_OUT(status, rein_alloc(&kl, o->N, sizeof *kl), out);
     REIN_TRY_OUT(status, make_table(&table, o), out);
-    REIN_TRY_OUT(status, advantages(o, &table, length, kl), out);
+    REIN_TRY_OUT(status, (o->t.args->turn_credit ? advantages_by_turn(o, &table, length, kl) : advantages(o, &table, length, kl)), out);
     rein_online_scatter(o, o->tokens.advantage, advantage_of);
     if (o->critic) rein_online_targets(o);
 out:

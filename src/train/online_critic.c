@@ -7,15 +7,34 @@ static double *return_of(const rein_group_batch *b) { return b->ret; }
 
 static int64_t n_token(const rein_online *o) { return o->tokens.rows.offset[o->N]; }
 
+bool rein_online_truncated(const rein_online *o, int64_t i) {
+    const rein_rollouts *r = &o->rollouts;
+    return r->gen.seq[i].n > 0 &&
+           (r->transcript ? r->transcript[i].truncated : r->gen.seq[i].finish == REIN_FINISH_LENGTH);
+}
+
+/* bootstrap_truncated: what the value function expects to come behind the last token, in units of the reward. */
+static void gather_bootstrap(rein_online *o) {
+    for (int64_t m = 0; o->tokens.bootstrap && m < o->M; m++) {
+        const rein_group_batch *b = &o->batch[m];
+        for (int64_t i = 0; i < b->n_seq; i++) {
+            double value = (double)b->score[b->first[i] + b->n[i] - 1];
+            if (o->t.args->normalize_returns) value = rein_value_denormalize(&o->state.returns, value);
+            o->tokens.bootstrap[b->begin + i] = rein_online_truncated(o, b->begin + i) ? value : 0;
+        }
+    }
+}
+
 rein_status rein_online_values(rein_online *o) {
     rein_leaf *leaf = &o->critic->leaf;
     for (int64_t m = 0; m < o->M; m++) {
         rein_group_batch *b = &o->batch[m];
-        const rein_leaf_values out = {.value = b->value};
+        const rein_leaf_values out = {.value = b->value, .score = o->tokens.bootstrap ? b->score : NULL};
         REIN_TRY(rein_leaf_begin(leaf, &b->forest, &b->plan, &b->sampling));
         for (int64_t p = 0; p < b->plan.n_part; p++) REIN_TRY(rein_leaf_forward(leaf, p, &out));
     }
     rein_online_gather(o->tokens.value, o, value_of);
+    gather_bootstrap(o);
     rein_online_scatter(o, o->tokens.value, old_value_of);
     for (int64_t t = 0; o->t.args->normalize_returns && t < n_token(o); t++)
         o->tokens.value[t] = rein_value_denormalize(&o->state.returns, o->tokens.value[t]);

@@ -11,9 +11,11 @@ void rein_online_deinit(rein_online *o) {
     rein_rollouts_deinit(&o->rollouts);
     for (int64_t k = 0; o->spare && k < o->t.args->max_resamples; k++) rein_rollouts_deinit(&o->spare[k]);
     rein_free(o->spare);
+    rein_slots_close(&o->slots);
     rein_prompt_chat_close(&o->chat);
     rein_arena_deinit(&o->tokens.arena);
     rein_free(o->advantage);
+    rein_free(o->eval_task);
     rein_online_pool_deinit(o);
     rein_free(o->row);
     rein_free(o->value_row);
@@ -97,6 +99,8 @@ rein_status rein_online_init(rein_online *o, rein_online_kind kind, const rein_t
                              rein_device *dev, const rein_train_watch *watch) {
     o->kind = kind;
     o->env = env;
+    if (a->turn_credit && !env->cls->turns)
+        return rein_fail(REIN_ERR_USAGE, "turn_credit is given, and environment '%s' has no turns", env->cls->name);
     REIN_TRY(rein_online_options_init(&o->opt, kind, a));
     set_args(o, kind, a);
     REIN_TRY(start_trainer(&o->t, &o->policy_args, dev, watch));
@@ -109,7 +113,9 @@ rein_status rein_online_init(rein_online *o, rein_online_kind kind, const rein_t
     o->state.beta = o->opt.beta;
     REIN_TRY(load_critic(o));
     REIN_TRY(rein_online_pool_init(o));
+    REIN_TRY(rein_online_eval_init(o));
     rein_online_keep_state(o);
     REIN_TRY(load_chat(o));
-    return load_reference(o);
+    REIN_TRY(load_reference(o));
+    return env->cls->turns ? rein_slots_open(&o->slots, env, a->env_slots) : REIN_OK;
 }

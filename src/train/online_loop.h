@@ -19,6 +19,9 @@
 typedef struct rein_online_tokens {
     rein_token_rows rows;                 /* of the N completions */
     double *kl, *advantage, *ret, *value; /* flat */
+    double *early;                        /* flat: rewards of turns but the last, at their last tokens; NULL: no turns */
+    int32_t *turn;                        /* flat: number of each token's turn; NULL: no turns */
+    double *bootstrap; /* (N) value behind the last token of a truncated completion, else 0; NULL: not bootstrapped */
     rein_arena arena;
 } rein_online_tokens;
 
@@ -65,13 +68,14 @@ typedef struct rein_online_report {
     double mean[REIN_MEAN_COUNT];
     int64_t updates, passes; /* applied, and computed */
     int64_t dropped, unfilled;
-    double seconds[5]; /* rollout, reference, advantages, train, update */
+    double seconds[6]; /* rollout, reference, advantages, train, update, eval */
 } rein_online_report;
 
 typedef struct rein_online {
     rein_trainer t;
     rein_online_kind kind;
     const rein_env *env;
+    rein_slots slots; /* of an environment that has turns */
     rein_prompt_chat chat;
     rein_trainer *critic; /* what has the value function: t itself, own_critic, or NULL */
     rein_trainer own_critic;
@@ -93,6 +97,8 @@ typedef struct rein_online {
     rein_value_row *value_row; /* (N) the same; NULL without a critic */
     rein_online_report report;
     rein_metric_list metrics;
+    int64_t n_step_metrics; /* of the step itself; those of an evaluation follow */
+    rein_task *eval_task;   /* (eval_tasks) held out; NULL without eval_strategy */
 } rein_online;
 
 /** Load policy, reference and chat template; o is zeroed. Pair with rein_online_deinit, also after a failure. */
@@ -121,10 +127,20 @@ REIN_NODISCARD rein_status rein_online_measure(rein_online *o);
 /** The first answers, as they are kept for reading. */
 REIN_NODISCARD rein_status rein_online_keep_completions(rein_online *o);
 
+/* ---- held-out tasks ---- */
+
+/** The tasks of eval_strategy; an error if the environment has not as many. */
+REIN_NODISCARD rein_status rein_online_eval_init(rein_online *o);
+/** After rein_online_measure: if the step says so, answer the held-out tasks with the policy as it is now and add their
+ * metrics as eval_NAME. In a replay only where the run goes by one of them. */
+REIN_NODISCARD rein_status rein_online_evaluate(rein_online *o);
+
 /* ---- value function ---- */
 
 /** Values of the answers before the first update, in units of the reward. */
 REIN_NODISCARD rein_status rein_online_values(rein_online *o);
+/** Whether a limit, not the policy or the world, ended completion i. */
+bool rein_online_truncated(const rein_online *o, int64_t i);
 /** After credit: targets of the value loss, and how much the values explain of them. */
 void rein_online_targets(rein_online *o);
 /** Loss of the values of sequences [begin, end) of a mini-batch, and its gradient in b->dvalue; `micro` completions are

@@ -52,7 +52,8 @@ static rein_status add_ppo(rein_online *o) {
     for (int64_t i = 0; i < o->N; i++) {
         const rein_gen_sequence *s = &o->rollouts.gen.seq[i];
         ended += s->finish == REIN_FINISH_EOS;
-        for (int64_t t = 0; t < s->n; t++) minus_logp[i] -= (double)s->logp[t];
+        for (int64_t k = 0; k < s->n_turn; k++)
+            for (int64_t t = s->turn[k].begin; t < s->turn[k].end; t++) minus_logp[i] -= (double)s->logp[t];
     }
     const struct {
         const char *name;
@@ -98,6 +99,7 @@ rein_status rein_online_measure(rein_online *o) {
     if (o->kind == REIN_ONLINE_PPO) REIN_TRY(add_ppo(o));
     if (o->rollouts.score[0].n_func > 0) rein_metric_add(m, (double)r->reward.unscored, "rewards/unscored");
     rein_metrics_completions(m, &o->rollouts);
+    rein_metrics_episodes(m, &o->rollouts);
     REIN_TRY(rein_metrics_components(m, &o->rollouts));
     rein_metric_add(m, (double)o->t.tokens, "num_tokens");
     rein_metric_add(m, (double)o->t.skipped, "skipped_updates");
@@ -113,6 +115,16 @@ static double advantage_of(const rein_online *o, int64_t i) {
     if (!rein_online_per_token(o)) return o->advantage[i];
     for (int64_t t = rows->offset[i]; t < rows->offset[i + 1]; t++) sum += o->tokens.advantage[t];
     return n > 0 ? sum / (double)n : 0;
+}
+
+static rein_status keep_completion(rein_online *o, rein_completion *c, const rein_transcript *t) {
+    rein_str episode = {0};
+    rein_status status = t ? rein_transcript_write(t, &episode) : REIN_OK;
+    c->episode = episode.data;
+    c->episode_len = episode.len;
+    if (status == REIN_OK) status = rein_rundir_completion(o->t.run, c);
+    rein_str_deinit(&episode);
+    return status;
 }
 
 rein_status rein_online_keep_completions(rein_online *o) {
@@ -132,7 +144,7 @@ rein_status rein_online_keep_completions(rein_online *o) {
                              .finish = rein_finish_name(s->finish),
                              .part = r->score[i].component,
                              .n_part = r->score[i].n_component};
-        REIN_TRY(rein_rundir_completion(o->t.run, &c));
+        REIN_TRY(keep_completion(o, &c, r->transcript ? &r->transcript[i] : NULL));
     }
     return REIN_OK;
 }

@@ -218,8 +218,23 @@ static rein_status check_other_rules(const rein_online_options *o, rein_online_k
          "curriculum is not mix"},
         {"curriculum_ued_margin", choice == REIN_CURRICULUM_UED, "curriculum is not ued"},
         {"critic_model|critic_learning_rate", separate, "the critic is shared"},
+        {"eval_steps|eval_tasks|num_generations_eval|eval_temperature|eval_dataset_name|eval_split_ratio",
+         a->eval_strategy == REIN_EVAL_STEPS, "eval_strategy is no"},
+        {"eval_dataset_name|eval_split_ratio", a->dataset_name != NULL, "env has held-out tasks of its own"},
     };
     return check_rules(rules, REIN_COUNT(rules), rein_online_use(kind), a);
+}
+
+static rein_status check_evaluation(const rein_train_args *a) {
+    const char *best = a->metric_for_best_model;
+    if (a->num_generations_eval > 1 && a->eval_temperature == 0)
+        return rein_fail(REIN_ERR_USAGE,
+                         "num_generations_eval %lld of greedy answers are all the same: give eval_temperature",
+                         (long long)a->num_generations_eval);
+    if (best && strncmp(best, "eval_", 5) == 0 && a->eval_strategy == REIN_EVAL_NO)
+        return rein_fail(REIN_ERR_USAGE, "metric_for_best_model '%s' is of held-out tasks: give eval_strategy steps",
+                         best);
+    return REIN_OK;
 }
 
 static rein_status check(rein_online_options *o, rein_online_kind kind, const rein_train_args *a) {
@@ -241,6 +256,7 @@ static rein_status check(rein_online_options *o, rein_online_kind kind, const re
                          "dynamic_sampling draws further tasks, a curriculum chooses: give one of them");
     REIN_TRY(check_loss_rules(a, rein_online_use(kind)));
     REIN_TRY(check_other_rules(o, kind, a));
+    REIN_TRY(check_evaluation(a));
     REIN_TRY(rein_curriculum_options_check(&o->curriculum));
     REIN_TRY(rein_kl_control_options_check(&o->kl_control));
     return rein_kl_cap_options_check(&o->kl_cap);

@@ -19,6 +19,8 @@ static rein_status collect(rein_online *o, rein_rollouts *out, int64_t n, int64_
         .tokenizer = o->t.tokenizer,
         .env = o->env,
         .chat = &o->chat,
+        .slots = &o->slots,
+        .max_turn_tokens = a->max_turn_length,
         .G = o->G,
         .first_id = (uint32_t)first_id,
         .gen = {
@@ -80,6 +82,18 @@ static rein_status refill_all(rein_online *o) {
 
 /* ---- batches and tokens ---- */
 
+/* The value behind its last token is read where a completion was cut off. */
+static void want_ends(const rein_online *o, rein_group_batch *b) {
+    for (int64_t i = 0; i < b->n_seq; i++)
+        if (rein_online_truncated(o, b->begin + i)) b->forest.want[b->first[i] + b->n[i] - 1] |= REIN_WANT_SCORE;
+}
+
+/* Whether nothing is learned from a completion. */
+static bool left_out(const rein_online *o, int64_t i) {
+    bool truncated = o->rollouts.gen.seq[i].finish == REIN_FINISH_LENGTH;
+    return rein_rollouts_failed(&o->rollouts, i) || (o->t.args->mask_truncated_completions && truncated);
+}
+
 static rein_status make_batches(rein_online *o) {
     const rein_train_args *a = o->t.args;
     for (int64_t m = 0; m < o->M; m++) {
@@ -88,9 +102,26 @@ static rein_status make_batches(rein_online *o) {
         REIN_TRY(rein_group_batch_make(b, &o->rollouts, m * o->rows, (m + 1) * o->rows, (float)o->opt.temperature,
                                        a->microbatch_tokens));
         REIN_TRY(rein_group_batch_more(b, o->opt.full_kl, o->critic != NULL));
+        if (a->bootstrap_truncated) want_ends(o, b);
         for (int64_t i = 0; i < b->n_seq; i++)
-            if (a->mask_truncated_completions && o->rollouts.gen.seq[b->begin + i].finish == REIN_FINISH_LENGTH)
-                memset(b->mask + b->first[i], 0, (size_t)b->n[i]);
+            if (left_out(o, b->begin + i)) memset(b->mask + b->first[i], 0, (size_t)b->n[i]);
+    }
+    return REIN_OK;
+}
+
+/* Which turn a token belongs to, and what each turn but the last one earned. */
+static rein_status mark_turns(rein_online *o, int64_t n) {
+    rein_online_tokens *k = &o->tokens;
+    REIN_TRY(rein_arena_alloc(&k->arena, &k->early, (size_t)(n + 1) * sizeof *k->early));
+    REIN_TRY(rein_arena_alloc(&k->arena, &k->turn, (size_t)(n + 1) * sizeof *k->turn));
+    for (int64_t i = 0; i < o->N; i++) {
+        const rein_gen_sequence *s = &o->rollouts.gen.seq[i];
+        const rein_transcript *t = &o->rollouts.transcript[i];
+        int64_t at = k->rows.offset[i];
+        for (int64_t j = 0; j < s->n_turn; j++) {
+            for (int64_t q = s->turn[j].begin; q < s->turn[j].end; q++) k->turn[at + q] = (int32_t)j;
+            if (j + 1 < s->n_turn && j < t->n && !t->failed) k->early[at + s->turn[j].end - 1] = t->turn[j].reward;
+        }
     }
     return REIN_OK;
 }
@@ -114,7 +145,9 @@ static rein_status make_tokens(rein_online *o) {
             memcpy(mask + offset[b->begin + i], b->mask + b->first[i], (size_t)b->n[i]);
     }
     k->rows = (rein_token_rows){o->N, offset, mask};
-    return REIN_OK;
+    if (o->t.args->bootstrap_truncated)
+        REIN_TRY(rein_arena_alloc(&k->arena, &k->bootstrap, (size_t)o->N * sizeof *k->bootstrap));
+    return o->rollouts.transcript ? mark_turns(o, n) : REIN_OK;
 }
 
 void rein_online_gather(double *out, const rein_online *o, rein_online_member member) {

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/file.h"
 #include "io/model_text.h"
 #include "model/lora.h"
 #include "run/resolve.h"
@@ -126,6 +127,13 @@ static rein_status start_base(rein_model **model, rein_tokenizer **tok, const re
 out:
     rein_arena_deinit(&arena);
     return status;
+}
+
+rein_status rein_scratch_template(rein_str *out, const rein_train_args *a) {
+    if (!a->chat_template_path) return REIN_OK;
+    if (strcmp(a->chat_template_path, "chatml") != 0) return rein_file_read(out, a->chat_template_path);
+    rein_str_puts(out, rein_chatml);
+    return rein_str_check(out);
 }
 
 rein_status rein_start_chat(rein_prompt_chat *chat, const char *path, const rein_prompt_chat_args *args) {

@@ -19,6 +19,9 @@ REIN_NODISCARD rein_status rein_start_model(rein_model **model, rein_tokenizer *
 /** What the model's conversations need, as rein_prompt_chat_open; `path` as in rein_start_model. */
 REIN_NODISCARD rein_status rein_start_chat(rein_prompt_chat *chat, const char *path, const rein_prompt_chat_args *args);
 
+/** The chat template of a model from scratch, appended: chat_template_path, a file or "chatml"; nothing if it is not given. */
+REIN_NODISCARD rein_status rein_scratch_template(rein_str *out, const rein_train_args *args);
+
 /** model_name_or_path as the options say: trained whole, or (use_peft) frozen below a new adapter or the one that is named.
  *  REIN_ERR_USAGE for an adapter option that nothing would read. */
 REIN_NODISCARD rein_status rein_start_policy(rein_model **model, rein_tokenizer **tok, const rein_train_args *args,

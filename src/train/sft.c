@@ -20,9 +20,9 @@ typedef struct sft {
 /* ---- the model that training starts from ---- */
 
 static rein_status fresh_config(rein_model_config *cfg, const rein_train_args *a, const rein_tokenizer *tok) {
-    static const char end[] = "<|endoftext|>";
-    int32_t eos = rein_tokenizer_id(tok, end, sizeof end - 1);
-    if (eos < 0) return rein_fail(REIN_ERR_USAGE, "tokenizer '%s' has no %s to end a text", a->tokenizer, end);
+    const char *end = a->chat_template_path ? "<|im_end|>" : "<|endoftext|>";
+    int32_t eos = rein_tokenizer_id(tok, end, strlen(end));
+    if (eos < 0) return rein_fail(REIN_ERR_USAGE, "tokenizer '%s' has no %s to end a text or turn", a->tokenizer, end);
     if (a->hidden_size % a->num_attention_heads != 0)
         return rein_fail(REIN_ERR_USAGE, "hidden_size %lld is no multiple of num_attention_heads %lld",
                          (long long)a->hidden_size, (long long)a->num_attention_heads);
@@ -39,6 +39,9 @@ static rein_status fresh_config(rein_model_config *cfg, const rein_train_args *a
 
 static rein_status start_model(rein_model **model, rein_tokenizer **tok, const rein_train_args *a, rein_device *dev) {
     rein_model_config cfg;
+    if (a->model_name_or_path && a->chat_template_path)
+        return rein_fail(REIN_ERR_USAGE, "chat_template_path '%s' is for a model from scratch, and '%s' has its own files",
+                         a->chat_template_path, a->model_name_or_path);
     if (a->model_name_or_path) return rein_start_policy(model, tok, a, dev);
     REIN_TRY(rein_policy_check(a));
     if (a->use_peft) return rein_fail(REIN_ERR_USAGE, "use_peft needs --model_name_or_path: there is nothing to adapt");

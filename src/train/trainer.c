@@ -14,11 +14,22 @@
 #include "model/rope.h"
 #include "rein/version.h"
 #include "run/resolve.h"
+#include "train/policy.h"
+
+/* A model from scratch has the template that the options name, and its tokenizer. */
+static rein_status make_texts(rein_trainer *t) {
+    rein_str text = {0};
+    rein_status status = rein_scratch_template(&text, t->args);
+    if (status == REIN_OK && text.len > 0)
+        status = rein_model_texts_put(&t->texts, "chat_template.jinja", text.data, text.len);
+    rein_str_deinit(&text);
+    return status;
+}
 
 static rein_status read_texts(rein_trainer *t) {
     rein_arena arena = {0};
     char *dir;
-    if (!t->args->model_name_or_path) return REIN_OK;
+    if (!t->args->model_name_or_path) return make_texts(t);
     rein_status status = rein_model_dir_resolve(&dir, &arena, t->args->model_name_or_path);
     if (status == REIN_OK) status = rein_model_texts_read(&t->texts, dir, NULL);
     rein_arena_deinit(&arena);

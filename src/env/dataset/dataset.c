@@ -352,4 +352,5 @@ const rein_env_class rein_dataset_class = {
     .score_all = dataset_score_all,
     .baselines = baselines,
     .describe = dataset_describe,
+    .host_offset = offsetof(rein_dataset_config, host),
 };
