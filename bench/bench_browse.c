@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/base.h"
 #include "env/browse/miniwob.h"
@@ -27,17 +29,26 @@ static rein_observation wait_for(rein_episode *ep) {
     return o;
 }
 
-/* Proportional set size of a process group, in MiB: shared pages are counted once. */
-static double group_mib(int group) {
-    char command[200];
-    double kib = 0;
+/* The sum that awk prints of a file in /proc of every process of a group. */
+static double group_sum(int group, const char *file, const char *awk) {
+    char command[300];
+    double sum = 0;
     snprintf(command, sizeof command,
-             "for p in $(ps -eo pid=,pgid= | awk '$2 == %d { print $1 }'); do cat /proc/$p/smaps_rollup 2>/dev/null; done | "
-             "awk '/^Pss:/ { s += $2 } END { print s + 0 }'", group);
+             "for p in $(ps -eo pid=,pgid= | awk '$2 == %d { print $1 }'); do cat /proc/$p/%s 2>/dev/null; done | awk '%s'", group,
+             file, awk);
     FILE *pipe = popen(command, "r");
-    if (pipe && fscanf(pipe, "%lf", &kib) != 1) kib = 0;
+    if (pipe && fscanf(pipe, "%lf", &sum) != 1) sum = 0;
     if (pipe) pclose(pipe);
-    return kib / 1024;
+    return sum;
+}
+
+/* MiB; shared pages are counted once. */
+static double group_memory(int group) { return group_sum(group, "smaps_rollup", "/^Pss:/ { s += $2 } END { print s / 1024 }"); }
+
+/* Seconds of processor time, of the browser's processes and of this one. */
+static double group_cpu(int group) {
+    double ticks = group_sum(group, "stat", "{ sub(/.*\\) /, \"\"); s += $12 + $13 } END { print s + 0 }");
+    return ticks / (double)sysconf(_SC_CLK_TCK) + (double)clock() / CLOCKS_PER_SEC;
 }
 
 static int run(rein_env *env, rein_episode **ep, int slots, double *seconds) {
@@ -66,7 +77,7 @@ int main(int argc, char **argv) {
     double seconds;
     snprintf(spec, sizeof spec, "miniwob:tasks=click-test,html=%.500s", argc > 1 ? argv[1] : "miniwob-html");
     OK(rein_env_open(&env, spec));
-    printf("slots  first episodes    episodes/s  solved  memory\n");
+    printf("slots  first episodes    episodes/s  CPU ms/episode  solved  memory\n");
     for (int slots = 1, open = 0; slots <= SLOTS_MAX; slots *= 2) {
         double before = rein_clock();
         for (; open < slots; open++) OK(env->cls->turns->open(env, open, &ep[open]));
@@ -75,9 +86,11 @@ int main(int argc, char **argv) {
         for (int s = 0; s < slots; s++) OK(env->cls->turns->reset(ep[s], &task, 0));
         for (int s = 0; s < slots; s++) wait_for(ep[s]);
         double opened = rein_clock() - before;
+        int group = rein_browser_pid(((rein_browse_world *)env)->browser);
+        double cpu = group_cpu(group);
         int solved = run(env, ep, slots, &seconds);
-        printf("%5d  %10.3f s  %12.1f  %6d  %3.0f MiB\n", slots, opened, EPISODES / seconds, solved,
-               group_mib(rein_browser_pid(((rein_browse_world *)env)->browser)));
+        printf("%5d  %10.3f s  %12.1f  %14.1f  %6d  %3.0f MiB\n", slots, opened, EPISODES / seconds,
+               (group_cpu(group) - cpu) * 1e3 / EPISODES, solved, group_memory(group));
     }
     for (int s = 0; s < SLOTS_MAX; s++) env->cls->turns->close(ep[s]);
     rein_env_close(env);

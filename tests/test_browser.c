@@ -346,7 +346,7 @@ static void folder_of(char out[100], int pid) {
     fclose(file);
     text[n] = '\0';
     for (size_t i = 0; i < n; i += strlen(text + i) + 1)
-        if (strncmp(text + i, "/tmp/rein-browser-", 18) == 0) snprintf(out, 100, "%s", text + i);
+        if (strncmp(text + i, "/tmp/rein-browser-", 18) == 0) snprintf(out, 100, "%.99s", text + i);
 }
 
 static bool gone_soon(const char *folder, int group) {
