@@ -97,6 +97,8 @@ static void test_bad_servers(void **state) {
         {"a: {command: x, processes: maybe}\n", "true or false"},
         {"a: {command: x, args: y}\n", "expected a list"},
         {"a: {command: x, env: [y]}\n", "expected a mapping"},
+        {"a: {command: x, show: [/work/b]}\n", "none of them below /work"},
+        {"a: {url: x, args: [b]}\n", "no other keys"},
     };
     rein_env *env;
     rein_tool_server server[REIN_TOOL_SERVERS];

@@ -144,12 +144,19 @@ static uint64_t key_of(const rein_tools_task *t) {
 
 static rein_status check_leak(const rein_tools *w) {
     const rein_tools_file *train = &w->own[REIN_SPLIT_TRAIN], *eval = &w->own[REIN_SPLIT_EVAL];
-    for (int64_t i = 0; i < eval->n; i++)
-        for (int64_t k = 0; k < train->n; k++)
-            if (key_of(&eval->task[i]) == key_of(&train->task[k]))
-                return rein_fail(REIN_ERR_USAGE, "task %lld of %s is task %lld of %s, too: '%.60s'", (long long)i + 1,
-                                 w->config.eval_tasks, (long long)k + 1, w->config.tasks, eval->task[i].prompt);
-    return REIN_OK;
+    rein_status status = REIN_OK;
+    uint64_t *seen;
+    REIN_TRY(rein_alloc(&seen, train->n, sizeof *seen));
+    for (int64_t i = 0; i < train->n; i++) seen[i] = key_of(&train->task[i]);
+    for (int64_t i = 0; i < eval->n && status == REIN_OK; i++) {
+        const uint64_t key = key_of(&eval->task[i]);
+        for (int64_t k = 0; k < train->n && status == REIN_OK; k++)
+            if (seen[k] == key)
+                status = rein_fail(REIN_ERR_USAGE, "task %lld of %s is task %lld of %s, too: '%.60s'", (long long)i + 1,
+                                   w->config.eval_tasks, (long long)k + 1, w->config.tasks, eval->task[i].prompt);
+    }
+    rein_free(seen);
+    return status;
 }
 
 static rein_status set_up_own(rein_tools *w) {
