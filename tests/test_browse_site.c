@@ -1,6 +1,6 @@
 /*
- * Generated sites in a real browser: every task can be done, none is done by going through the motions, and a site is a function
- * of its task. Skipped, with a notice, where there is no browser.
+ * Generated sites in a real browser: every task can be done, none is done by going through the motions, and a site is a
+ * function of its task. Skipped, with a notice, where there is no browser.
  */
 #include "browse_world.h"
 #include "env/browse/site.h"
@@ -28,7 +28,8 @@ static void experts_do_every_task(void **state) {
             rein_observation o = play(ep, &task, &seen);
             if (getenv("REIN_SITE_SHOW")) print_message("=== level %d, %g\n%s\n", level, o.score.total, seen.data);
             if (!o.terminated || o.score.total != 1.0) {
-                print_error("level %d, kind %g, seed %g: %g\n%s\n", level, task.number[0], task.number[1], o.score.total, seen.data);
+                print_error("level %d, kind %g, seed %g: %g\n%s\n", level, task.number[0], task.number[1],
+                            o.score.total, seen.data);
                 failed++;
             }
             rein_str_deinit(&seen);
@@ -58,7 +59,8 @@ static void the_act_alone_earns_nothing(void **state) {
         rein_observation o = act(ep, hasty[i][1]);
         assert_false(o.terminated);
         o = act(ep, hasty[i][2]);
-        if (!o.terminated) fail_msg("%s does not end: %s %.*s", hasty[i][0], o.error ? o.error : "", (int)o.len, o.text);
+        if (!o.terminated)
+            fail_msg("%s does not end: %s %.*s", hasty[i][0], o.error ? o.error : "", (int)o.len, o.text);
         assert_true(o.score.total == 0 && !o.score.success && o.score.metric[0].value == -1);
         env->cls->turns->close(ep);
         rein_env_close(env);
