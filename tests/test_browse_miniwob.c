@@ -72,8 +72,9 @@ static void pages_begin_like_new(void **state) {
     rein_episode *used = open_slot(env, 0), *clean = open_slot(env, 1);
     int64_t n;
     const rein_miniwob_page *pages = rein_miniwob_pages(&n);
+    const int64_t stride = getenv("REIN_MINIWOB_SEEDS") ? 1 : 4; /* all pages, when asked for more */
     int differ = 0;
-    for (int64_t i = 0; i < n; i++) {
+    for (int64_t i = 0; i < n; i += stride) {
         rein_str one = {0}, two = {0};
         for (uint32_t k = 0; k < (uint32_t)seeds(); k++) {
             rein_task other = problem(env, i, 10 + k);
