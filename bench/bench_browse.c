@@ -1,6 +1,6 @@
 /*
- * The browser world's speed: start of the browser, episodes of one action (reset, read, click, read the reward), and what a slot
- * costs in memory.   usage: bench_browse [HTML]     default: miniwob-html
+ * The browser world's speed: start of the browser, episodes of one action (reset, read, click, read the reward), and
+ * what a slot costs in memory.   usage: bench_browse [HTML]     default: miniwob-html
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,9 +33,10 @@ static rein_observation wait_for(rein_episode *ep) {
 static double group_sum(int group, const char *file, const char *awk) {
     char command[300];
     double sum = 0;
-    snprintf(command, sizeof command,
-             "for p in $(ps -eo pid=,pgid= | awk '$2 == %d { print $1 }'); do cat /proc/$p/%s 2>/dev/null; done | awk '%s'", group,
-             file, awk);
+    snprintf(
+        command, sizeof command,
+        "for p in $(ps -eo pid=,pgid= | awk '$2 == %d { print $1 }'); do cat /proc/$p/%s 2>/dev/null; done | awk '%s'",
+        group, file, awk);
     FILE *pipe = popen(command, "r");
     if (pipe && fscanf(pipe, "%lf", &sum) != 1) sum = 0;
     if (pipe) pclose(pipe);
@@ -43,7 +44,9 @@ static double group_sum(int group, const char *file, const char *awk) {
 }
 
 /* MiB; shared pages are counted once. */
-static double group_memory(int group) { return group_sum(group, "smaps_rollup", "/^Pss:/ { s += $2 } END { print s / 1024 }"); }
+static double group_memory(int group) {
+    return group_sum(group, "smaps_rollup", "/^Pss:/ { s += $2 } END { print s / 1024 }");
+}
 
 /* Seconds of processor time, of the browser's processes and of this one. */
 static double group_cpu(int group) {

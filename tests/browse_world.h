@@ -36,7 +36,8 @@ static inline rein_env *open_site(const char *more) {
     const char *browser = getenv("REIN_BROWSER");
     char spec[1000];
     rein_env *env = NULL;
-    snprintf(spec, sizeof spec, "site:%s%s%s%s", browser ? "browser=" : "", browser ? browser : "", browser ? "," : "", more);
+    snprintf(spec, sizeof spec, "site:%s%s%s%s", browser ? "browser=" : "", browser ? browser : "", browser ? "," : "",
+             more);
     if (rein_env_open(&env, spec) == REIN_OK) return env;
     print_message("SKIPPED: %s\n", rein_error_message());
     return NULL;

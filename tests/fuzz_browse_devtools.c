@@ -1,6 +1,6 @@
 /*
- * libFuzzer: the first two bytes choose how far a page is and what it is doing; the rest is what the browser says, message by
- * message, with zero bytes between. No browser runs: commands go nowhere.
+ * libFuzzer: the first two bytes choose how far a page is and what it is doing; the rest is what the browser says,
+ * message by message, with zero bytes between. No browser runs: commands go nowhere.
  */
 #include <string.h>
 
@@ -34,7 +34,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     rein_browser *b;
     rein_page *p;
     if (size < 2) return 0;
-    REIN_ASSERT(rein_browser_open(&b, &(rein_browser_options){.path = "/bin/true", .serve = serve, .deadline = 1}) == REIN_OK);
+    REIN_ASSERT(rein_browser_open(&b, &(rein_browser_options){.path = "/bin/true", .serve = serve, .deadline = 1}) ==
+                REIN_OK);
     REIN_ASSERT(rein_page_open(&p, b) == REIN_OK);
     make_busy(p, data[0], data[1]);
     for (size_t at = 2; at < size;) {

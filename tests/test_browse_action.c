@@ -1,4 +1,5 @@
-/* Actions as a model writes them: what is read, what is refused and how, and that constrained decoding admits only the former. */
+/* Actions as a model writes them: what is read, what is refused and how, and that constrained decoding admits only the
+ * former. */
 #include <stdio.h>
 #include <string.h>
 
@@ -103,16 +104,20 @@ static void mistakes_are_explained(void **state) {
 /* Any bytes are read without harm: single changes of good actions, zero bytes among them. */
 static void any_bytes_are_read(void **state) {
     (void)state;
-    static const char *const good[] = {"click('3')", "fill('2', 'a \\' b')", "select_option('4', ['a', 'b'])", "scroll(0, 9)"};
+    static const char *const good[] = {"click('3')", "fill('2', 'a \\' b')", "select_option('4', ['a', 'b'])",
+                                       "scroll(0, 9)"};
     for (uint32_t i = 0; i < 10000; i++) {
         uint32_t r[4];
         char text[64];
         rein_random4(r, 1, REIN_STREAM_DATA, i, 0, 0, 0);
         size_t n = strlen(good[i % 4]), at = r[0] % n;
         memcpy(text, good[i % 4], n);
-        if (r[1] % 3 == 0) text[at] = (char)(r[2] & 255);
-        else if (r[1] % 3 == 1) n = at;
-        else memmove(text + at, text + at + 1, --n - at);
+        if (r[1] % 3 == 0)
+            text[at] = (char)(r[2] & 255);
+        else if (r[1] % 3 == 1)
+            n = at;
+        else
+            memmove(text + at, text + at + 1, --n - at);
         rein_action a;
         OK(rein_action_read(&a, text, n));
         rein_action_deinit(&a);
@@ -142,10 +147,17 @@ static bool admits(rein_automaton *a, const char *text) {
 static void pattern_names_what_is_there(void **state) {
     (void)state;
     rein_automaton *a = automaton_of("ctsc");
-    static const char *const yes[] = {"click('1')", "click('4')", "fill('2', 'x')", "fill('2', 'it\\'s \\\\ \xc3\xbc')", "noop()",
-                                      "select_option('3', 'blue')", "press('2', 'Enter')"};
-    static const char *const no[] = {"click('5')", "fill('1', 'x')", "fill('2', 'it's')", "select_option('2', 'x')", "click('')",
-                                     "press('1', 'Enter')", "click('1') ", "", "fill('2', 'a\nb')"};
+    static const char *const yes[] = {"click('1')",
+                                      "click('4')",
+                                      "fill('2', 'x')",
+                                      "fill('2', 'it\\'s \\\\ \xc3\xbc')",
+                                      "noop()",
+                                      "select_option('3', 'blue')",
+                                      "press('2', 'Enter')"};
+    static const char *const no[] = {
+        "click('5')",       "fill('1', 'x')",      "fill('2', 'it's')", "select_option('2', 'x')",
+        "click('')",        "press('1', 'Enter')", "click('1') ",       "",
+        "fill('2', 'a\nb')"};
     for (size_t i = 0; i < REIN_COUNT(yes); i++) {
         rein_action read;
         if (!admits(a, yes[i])) fail_msg("not admitted: %s", yes[i]);
@@ -194,9 +206,12 @@ static void admitted_texts_are_actions(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(actions_are_read),           cmocka_unit_test(lists_and_numbers_are_read),
-        cmocka_unit_test(mistakes_are_explained),     cmocka_unit_test(any_bytes_are_read),
-        cmocka_unit_test(pattern_names_what_is_there), cmocka_unit_test(admitted_texts_are_actions),
+        cmocka_unit_test(actions_are_read),
+        cmocka_unit_test(lists_and_numbers_are_read),
+        cmocka_unit_test(mistakes_are_explained),
+        cmocka_unit_test(any_bytes_are_read),
+        cmocka_unit_test(pattern_names_what_is_there),
+        cmocka_unit_test(admitted_texts_are_actions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

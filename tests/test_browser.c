@@ -1,6 +1,6 @@
 /*
- * The browser's driver against pages that misbehave: each is survived or refused, and nothing is left behind. The pages are
- * served from this file. Skipped, with a notice, where there is no browser.
+ * The browser's driver against pages that misbehave: each is survived or refused, and nothing is left behind. The pages
+ * are served from this file. Skipped, with a notice, where there is no browser.
  */
 #include <errno.h>
 #include <signal.h>
@@ -21,7 +21,8 @@ static const char start_page[] =
     "<a href='/next' target='_blank' rel='noopener'>away</a>"
     "<a href='javascript:void(document.title=\"script\")'>script</a>"
     "<a href='http://elsewhere.test/'>elsewhere</a>"
-    "<button onclick='fetch(\"http://elsewhere.test/data\").then(()=>document.title=\"got it\",e=>document.title=\"blocked\")'>"
+    "<button onclick='fetch(\"http://elsewhere.test/data\").then(()=>document.title=\"got "
+    "it\",e=>document.title=\"blocked\")'>"
     "fetch</button>"
     "<button onclick='setTimeout(()=>document.body.append(\"late\"),400)'>later</button>";
 
@@ -34,9 +35,10 @@ static const char form_page[] =
     "<div style='height:3000px'></div><button onclick='document.title=\"bottom\"'>bottom</button>"
     "<p id=odd>a\xe2\x80\xaetxt.exe &lt;|im_start|&gt;</p>";
 
-static const char luck_page[] = "<script>document.write([Math.random(),Date.now(),new Date().getFullYear(),performance.now(),"
-                                "crypto.getRandomValues(new Uint8Array(3)).join('-')].join(' '));"
-                                "requestAnimationFrame(t=>document.body.append(' frame '+t))</script>";
+static const char luck_page[] =
+    "<script>document.write([Math.random(),Date.now(),new Date().getFullYear(),performance.now(),"
+    "crypto.getRandomValues(new Uint8Array(3)).join('-')].join(' '));"
+    "requestAnimationFrame(t=>document.body.append(' frame '+t))</script>";
 
 static bool big_page(rein_str *body) {
     for (int i = 0; i < 5000; i++) {
@@ -239,7 +241,9 @@ static void history_goes_back(void **state) {
     assert_string_equal(finish(p).refused, "there is no page to go back to");
 }
 
-static void script_links_stay_on_the_page(void **state) { assert_title(click(at(state, "http://site.test/"), 6), "script"); }
+static void script_links_stay_on_the_page(void **state) {
+    assert_title(click(at(state, "http://site.test/"), 6), "script");
+}
 
 static void other_origins_are_refused(void **state) {
     rein_page *p = at(state, "http://site.test/");
@@ -251,9 +255,7 @@ static void other_origins_are_refused(void **state) {
     assert_string_equal(visit(p, "file:///etc/passwd").refused, "the page cannot be loaded");
 }
 
-static void delayed_reactions_are_seen(void **state) {
-    assert_text(click(at(state, "http://site.test/"), 9), "late");
-}
+static void delayed_reactions_are_seen(void **state) { assert_text(click(at(state, "http://site.test/"), 9), "late"); }
 
 static void big_page_is_cut(void **state) {
     rein_page *p = at(state, "http://site.test/big");

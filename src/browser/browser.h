@@ -1,12 +1,12 @@
 /*
- * A real browser, driven over a pair of descriptors: Chromium's DevTools protocol with --remote-debugging-pipe, so that no
- * socket is opened on either side. One process, any number of pages, each in a context of its own (no shared cookies,
- * storage or cache).
+ * A real browser, driven over a pair of descriptors: Chromium's DevTools protocol with --remote-debugging-pipe, so that
+ * no socket is opened on either side. One process, any number of pages, each in a context of its own (no shared
+ * cookies, storage or cache).
  *
- * All that a page asks the network for is answered by the caller (`serve`); what the caller does not know is blocked, and
- * names are not resolved. Time is the page's own: it stands still but for what an ADVANCE grants; clock and random
- * numbers are functions of a seed (page.js). A browser that dies is started anew by the next program; pages that were open are
- * opened anew with it.
+ * All that a page asks the network for is answered by the caller (`serve`); what the caller does not know is blocked,
+ * and names are not resolved. Time is the page's own: it stands still but for what an ADVANCE grants; clock and random
+ * numbers are functions of a seed (page.js). A browser that dies is started anew by the next program; pages that were
+ * open are opened anew with it.
  *
  * What a page is to do is a program: a list of steps that runs without the caller while he polls. Several threads may
  * use pages of one browser, each page one thread at a time.
@@ -34,8 +34,8 @@ typedef struct rein_browser_options {
     int width, height; /* of a page's view, in CSS pixels */
 } rein_browser_options;
 
-/** Finds the program and keeps the options; the process is started by the first program of a page. REIN_ERR_USAGE if there
- *  is no browser. `path` is copied. */
+/** Finds the program and keeps the options; the process is started by the first program of a page. REIN_ERR_USAGE if
+ * there is no browser. `path` is copied. */
 REIN_NODISCARD rein_status rein_browser_open(rein_browser **out, const rein_browser_options *options);
 /** Close all pages first. Ends the process and removes its folder. NULL is fine. */
 void rein_browser_close(rein_browser *b);
@@ -52,8 +52,8 @@ typedef enum rein_page_verb {
     REIN_PAGE_EVAL,    /* text: JavaScript; its value is the result */
     REIN_PAGE_CLICK,   /* text: JavaScript of a point {x, y}; mouse button pressed and released there */
     REIN_PAGE_HOVER,   /* text: JavaScript of a point; the mouse is moved there */
-    REIN_PAGE_INSERT,  /* text: inserted where the focus is, as a keyboard's input method does; only if the step before it
-                          had the value {type: true} */
+    REIN_PAGE_INSERT,  /* text: inserted where the focus is, as a keyboard's input method does; only if the step before
+                          it  had the value {type: true} */
     REIN_PAGE_KEY,     /* text: a key with modifiers: "Enter", "Control+a", "x" */
     REIN_PAGE_ADVANCE, /* ms of the page's time */
     REIN_PAGE_BACK     /* one entry back in the history, waits like GOTO; an error if there is none */
@@ -66,8 +66,8 @@ void rein_page_begin(rein_page *p);
 void rein_page_add(rein_page *p, rein_page_verb verb, const char *text, size_t len);
 void rein_page_add_f(rein_page *p, rein_page_verb verb, const char *fmt, ...) REIN_PRINTF(3, 4);
 void rein_page_add_advance(rein_page *p, int64_t ms);
-/** A step whose value is {error: text} is refused: the steps after it are skipped, but the last one. A program always ends:
- *  what does not within the deadline, or whose page or browser breaks, has failed, and the page is opened anew. */
+/** A step whose value is {error: text} is refused: the steps after it are skipped, but the last one. A program always
+ * ends: what does not within the deadline, or whose page or browser breaks, has failed, and the page is opened anew. */
 REIN_NODISCARD rein_status rein_page_start(rein_page *p);
 
 typedef struct rein_page_result {

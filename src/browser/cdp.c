@@ -7,7 +7,8 @@
 
 const char *rein_cdp_text(struct json_object *obj, const char *key) {
     struct json_object *value = NULL;
-    if (!obj || !json_object_object_get_ex(obj, key, &value) || !json_object_is_type(value, json_type_string)) return "";
+    if (!obj || !json_object_object_get_ex(obj, key, &value) || !json_object_is_type(value, json_type_string))
+        return "";
     return json_object_get_string(value);
 }
 
@@ -57,9 +58,7 @@ void rein_cdp_begin(rein_str *out, int64_t id, const char *session, const char *
     rein_str_puts(out, "\"params\":{");
 }
 
-void rein_cdp_end(rein_str *out) {
-    rein_str_append(out, "}}", 3); /* with its zero byte */
-}
+void rein_cdp_end(rein_str *out) { rein_str_append(out, "}}", 3); /* with its zero byte */ }
 
 void rein_cdp_put(rein_str *out, const char *key, const char *text, size_t len) {
     rein_str_printf(out, "\"%s\":", key);

@@ -9,11 +9,11 @@
 /** One message. Strings and objects are borrowed from `doc`. */
 typedef struct rein_cdp {
     struct json_object *doc;
-    int64_t id;             /* of the command that is answered; 0: an event */
-    const char *method;     /* of an event, else "" */
-    const char *session;    /* "" for the browser itself */
+    int64_t id;               /* of the command that is answered; 0: an event */
+    const char *method;       /* of an event, else "" */
+    const char *session;      /* "" for the browser itself */
     struct json_object *body; /* an event's params or an answer's result; an object, never NULL */
-    const char *error;      /* an answer's error message, or NULL */
+    const char *error;        /* an answer's error message, or NULL */
 } rein_cdp;
 
 /** False if the bytes are no message. True: release with rein_cdp_deinit. */

@@ -1,5 +1,5 @@
-/* Requests of a page: every one is answered from memory, or blocked. A page that is not known does not replace the one that
- * asks for it (204, no content), so that a link out of the world does nothing. */
+/* Requests of a page: every one is answered from memory, or blocked. A page that is not known does not replace the one
+ * that asks for it (204, no content), so that a link out of the world does nothing. */
 #include <openssl/evp.h>
 #include <string.h>
 

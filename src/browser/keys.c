@@ -10,11 +10,11 @@ typedef struct key {
     const char *text;
 } key;
 
-static const key keys[] = {
-    {"Enter", 13, "\r"},  {"Tab", 9, ""},         {"Backspace", 8, ""},  {"Delete", 46, ""},   {"Escape", 27, ""},
-    {"Space", 32, " "},   {"ArrowLeft", 37, ""},  {"ArrowUp", 38, ""},   {"ArrowRight", 39, ""}, {"ArrowDown", 40, ""},
-    {"Home", 36, ""},     {"End", 35, ""},        {"PageUp", 33, ""},    {"PageDown", 34, ""}, {"Insert", 45, ""},
-    {"F1", 112, ""},      {"F2", 113, ""},        {"F5", 116, ""},       {"F10", 121, ""}};
+static const key keys[] = {{"Enter", 13, "\r"},    {"Tab", 9, ""},        {"Backspace", 8, ""},  {"Delete", 46, ""},
+                           {"Escape", 27, ""},     {"Space", 32, " "},    {"ArrowLeft", 37, ""}, {"ArrowUp", 38, ""},
+                           {"ArrowRight", 39, ""}, {"ArrowDown", 40, ""}, {"Home", 36, ""},      {"End", 35, ""},
+                           {"PageUp", 33, ""},     {"PageDown", 34, ""},  {"Insert", 45, ""},    {"F1", 112, ""},
+                           {"F2", 113, ""},        {"F5", 116, ""},       {"F10", 121, ""}};
 
 static const struct {
     const char *name;
@@ -54,7 +54,7 @@ static bool read_base(press *out, const char *name, size_t len) {
 
 static bool read_key(press *out, const char *text, size_t len) {
     *out = (press){.code = 0};
-    for (const char *plus; len > 1 && (plus = memchr(text + 1, '+', len - 1)); ) {
+    for (const char *plus; len > 1 && (plus = memchr(text + 1, '+', len - 1));) {
         size_t n = (size_t)(plus - text);
         int bit = modifier_bit(text, n);
         if (!bit || n + 1 >= len) return false;

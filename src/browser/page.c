@@ -1,6 +1,6 @@
 /*
- * Pages: opening one in a context of its own, and running programs of steps. Nothing here waits: an answer or an event moves
- * the page on (rein_page_answered, rein_page_event), until its program is done or has failed.
+ * Pages: opening one in a context of its own, and running programs of steps. Nothing here waits: an answer or an event
+ * moves the page on (rein_page_answered, rein_page_event), until its program is done or has failed.
  */
 #include <math.h>
 #include <poll.h>
@@ -128,12 +128,24 @@ static void begin_step(rein_page *p) {
     switch (current(p)->verb) {
     case REIN_PAGE_EVAL:
     case REIN_PAGE_CLICK:
-    case REIN_PAGE_HOVER: evaluate(p); break;
-    case REIN_PAGE_GOTO: navigate(p); break;
-    case REIN_PAGE_BACK: p->await = rein_command_simple(p->b, p->session, "Page.getNavigationHistory", ""); break;
-    case REIN_PAGE_INSERT: insert(p); break;
-    case REIN_PAGE_KEY: press_key(p); break;
-    case REIN_PAGE_ADVANCE: grant(p, current(p)->ms); break;
+    case REIN_PAGE_HOVER:
+        evaluate(p);
+        break;
+    case REIN_PAGE_GOTO:
+        navigate(p);
+        break;
+    case REIN_PAGE_BACK:
+        p->await = rein_command_simple(p->b, p->session, "Page.getNavigationHistory", "");
+        break;
+    case REIN_PAGE_INSERT:
+        insert(p);
+        break;
+    case REIN_PAGE_KEY:
+        press_key(p);
+        break;
+    case REIN_PAGE_ADVANCE:
+        grant(p, current(p)->ms);
+        break;
     }
 }
 
@@ -195,9 +207,12 @@ static void evaluated(rein_page *p, struct json_object *result) {
 static void navigated(rein_page *p, struct json_object *result) {
     bool failed = rein_cdp_text(result, "errorText")[0] != '\0';
     p->phase = 1;
-    if (failed || !rein_cdp_text(result, "loaderId")[0]) p->loading = false; /* none, or another place of the same one */
-    if (failed) refuse(p, "the page cannot be loaded");
-    else grant(p, GOTO_MS);
+    if (failed || !rein_cdp_text(result, "loaderId")[0])
+        p->loading = false; /* none, or another place of the same one */
+    if (failed)
+        refuse(p, "the page cannot be loaded");
+    else
+        grant(p, GOTO_MS);
 }
 
 /* Whether two addresses are of one document. */
@@ -256,9 +271,12 @@ static void opened(rein_page *p, const rein_cdp *m) {
         copy_id(p->session, rein_cdp_text(m->body, "sessionId"));
         configure(p);
         break;
-    case STAGE_CONFIGURE: p->stage = STAGE_READY; break;
+    case STAGE_CONFIGURE:
+        p->stage = STAGE_READY;
+        break;
     case STAGE_CLOSED:
-    case STAGE_READY: break;
+    case STAGE_READY:
+        break;
     }
 }
 
@@ -287,7 +305,8 @@ static void dialog(rein_page *p, struct json_object *params) {
         if (p->dialogs.len) rein_str_putc(&p->dialogs, '\n');
         rein_str_append(&p->dialogs, text, n < most ? n : most);
     }
-    rein_command_simple(p->b, p->session, "Page.handleJavaScriptDialog", leaving ? "\"accept\":true" : "\"accept\":false");
+    rein_command_simple(p->b, p->session, "Page.handleJavaScriptDialog",
+                        leaving ? "\"accept\":true" : "\"accept\":false");
 }
 
 static void budget_over(rein_page *p) {
@@ -304,12 +323,18 @@ static void loading(rein_page *p, struct json_object *params, bool started) {
 
 void rein_page_event(rein_page *p, const rein_cdp *m) {
     const char *name = m->method;
-    if (strcmp(name, "Fetch.requestPaused") == 0) rein_page_request(p, m->body);
-    else if (strcmp(name, "Page.javascriptDialogOpening") == 0) dialog(p, m->body);
-    else if (strcmp(name, "Emulation.virtualTimeBudgetExpired") == 0) budget_over(p);
-    else if (strcmp(name, "Page.frameStartedLoading") == 0) loading(p, m->body, true);
-    else if (strcmp(name, "Page.frameStoppedLoading") == 0) loading(p, m->body, false);
-    else if (strcmp(name, "Inspector.targetCrashed") == 0) rein_page_fail(p, "the page's process crashed");
+    if (strcmp(name, "Fetch.requestPaused") == 0)
+        rein_page_request(p, m->body);
+    else if (strcmp(name, "Page.javascriptDialogOpening") == 0)
+        dialog(p, m->body);
+    else if (strcmp(name, "Emulation.virtualTimeBudgetExpired") == 0)
+        budget_over(p);
+    else if (strcmp(name, "Page.frameStartedLoading") == 0)
+        loading(p, m->body, true);
+    else if (strcmp(name, "Page.frameStoppedLoading") == 0)
+        loading(p, m->body, false);
+    else if (strcmp(name, "Inspector.targetCrashed") == 0)
+        rein_page_fail(p, "the page's process crashed");
     if (!p->loading) p->waits &= ~(unsigned)WAIT_LOAD;
     if (p->stage == STAGE_READY) go_on(p);
 }

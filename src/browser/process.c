@@ -1,9 +1,10 @@
 /*
  * The browser's process: where it is found, how it is started, and that nothing of it stays behind.
  *
- * A shell stands between: it waits for the browser and then removes its folder (profile, home, temporary files), even when
- * we were killed, since the browser ends when its pipe does. Started as root, the browser runs as nobody, so that Chromium's own
- * sandbox works; it has a network namespace without interfaces where the system allows that. What is not to be had is said.
+ * A shell stands between: it waits for the browser and then removes its folder (profile, home, temporary files), even
+ * when we were killed, since the browser ends when its pipe does. Started as root, the browser runs as nobody, so that
+ * Chromium's own sandbox works; it has a network namespace without interfaces where the system allows that. What is not
+ * to be had is said.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -31,10 +32,10 @@ rein_status rein_browser_find(char **out, const char *wanted) {
     for (size_t i = 0; !wanted && !found && i < REIN_COUNT(places); i++)
         if (access(places[i], X_OK) == 0) found = places[i];
     if (!found)
-        return rein_fail(REIN_ERR_USAGE,
-                         "no browser is here: install Debian's package chromium-headless-shell, or name one with browser=FILE");
-    if (access(found, X_OK) != 0)
-        return rein_fail(REIN_ERR_USAGE, "browser '%s': %s", found, strerror(errno));
+        return rein_fail(
+            REIN_ERR_USAGE,
+            "no browser is here: install Debian's package chromium-headless-shell, or name one with browser=FILE");
+    if (access(found, X_OK) != 0) return rein_fail(REIN_ERR_USAGE, "browser '%s': %s", found, strerror(errno));
     REIN_TRY(rein_alloc(out, (int64_t)strlen(found) + 1, 1));
     memcpy(*out, found, strlen(found));
     return REIN_OK;
@@ -64,8 +65,8 @@ static const char *const flags[] = {"--headless",
                                     "--host-resolver-rules=MAP * ~NOTFOUND",
                                     "--remote-debugging-pipe"};
 
-/* The background job is not killed with us, its parent is; the descriptors are closed before the folder goes, so that we
- * see the end at once. */
+/* The background job is not killed with us, its parent is; the descriptors are closed before the folder goes, so that
+ * we see the end at once. */
 static const char shell_script[] = "folder=$1; shift\n"
                                    "{ \"$@\" </dev/null; exec 3<&- 4>&-; rm -rf \"$folder\"; } &\n"
                                    "exec 3<&- 4>&-; wait";
@@ -129,8 +130,8 @@ static rein_status launch(rein_browser *b, const enclosure *e) {
     if (!e->sandbox) put(&w, "--no-sandbox");
     put(&w, profile);
     put(&w, "about:blank");
-    return rein_child_start(&b->child, &(rein_child_options){
-                                           .argv = w.argv, .env = env, .input_fd = 3, .output_fd = 4, .nul_ends = true});
+    return rein_child_start(
+        &b->child, &(rein_child_options){.argv = w.argv, .env = env, .input_fd = 3, .output_fd = 4, .nul_ends = true});
 }
 
 /* Its first answer, or false. What went wrong is in `why`. */
@@ -141,8 +142,10 @@ static bool answers(rein_browser *b, rein_str *why) {
     rein_status status = rein_child_receive(b->child, START_SECONDS, &message, &len);
     if (status == REIN_OK && message) return true;
     rein_str_clear(why);
-    if (status == REIN_OK) rein_child_describe(b->child, why);
-    else rein_str_puts(why, rein_error_message());
+    if (status == REIN_OK)
+        rein_child_describe(b->child, why);
+    else
+        rein_str_puts(why, rein_error_message());
     return false;
 }
 

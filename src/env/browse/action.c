@@ -70,8 +70,10 @@ static bool read_text(reader *r, rein_str *out) {
     while (r->at < r->end && *r->at != quote) {
         char c = *r->at++;
         if (c == '\n') return wrong(r, "a text ends on its line; a new line is written \\n");
-        if (c != '\\') rein_str_putc(out, c);
-        else if (!read_escape(r, out)) return false;
+        if (c != '\\')
+            rein_str_putc(out, c);
+        else if (!read_escape(r, out))
+            return false;
     }
     if (r->at == r->end) return wrong(r, "the text has no closing quote");
     r->at++;
@@ -96,7 +98,8 @@ static bool read_ref(reader *r, int64_t *out) {
     char quote = r->at < r->end && (*r->at == '\'' || *r->at == '"') ? *r->at++ : '\0';
     if (r->at == r->end || !is_digit(*r->at)) return wrong(r, "the element's number is missing, as in click('3')");
     if (!read_number(r, out)) return false;
-    if (quote && (r->at == r->end || *r->at != quote)) return wrong(r, "an element is named by its number, as in click('3')");
+    if (quote && (r->at == r->end || *r->at != quote))
+        return wrong(r, "an element is named by its number, as in click('3')");
     r->at += quote != '\0';
     return *out > 0 || wrong(r, "elements count from 1");
 }

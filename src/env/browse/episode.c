@@ -44,8 +44,10 @@ static rein_status browse_open(const rein_env *env, int slot, rein_episode **out
     REIN_TRY(rein_alloc(&e, 1, sizeof *e));
     e->base = (rein_episode){env, slot};
     rein_status status = rein_page_open(&e->page, world(e)->browser);
-    if (status != REIN_OK) browse_close(&e->base);
-    else *out = &e->base;
+    if (status != REIN_OK)
+        browse_close(&e->base);
+    else
+        *out = &e->base;
     return status;
 }
 
@@ -245,15 +247,15 @@ const rein_turns rein_browse_turns = {
 
 /* ---- prompts and problems ---- */
 
-static const char instructions[] =
-    "You act on web pages. Each message shows the page; elements have numbers in brackets. Answer with exactly one action:\n"
-    "click('1')\n"
-    "fill('2', 'text')\n"
-    "select_option('3', 'option')\n"
-    "press('2', 'Enter')\n"
-    "hover('1')\n"
-    "scroll(0, 200)\n"
-    "noop()";
+static const char instructions[] = "You act on web pages. Each message shows the page; elements have numbers in "
+                                   "brackets. Answer with exactly one action:\n"
+                                   "click('1')\n"
+                                   "fill('2', 'text')\n"
+                                   "select_option('3', 'option')\n"
+                                   "press('2', 'Enter')\n"
+                                   "hover('1')\n"
+                                   "scroll(0, 200)\n"
+                                   "noop()";
 static const char more_instructions[] = "\ngo_back()\ngoto('";
 
 static void put_instructions(const rein_env *env, rein_str *out) {
@@ -286,7 +288,8 @@ rein_status rein_browse_messages(const rein_env *env, const rein_task *task, rei
 int64_t rein_browse_problem(uint64_t seed, rein_split split, int64_t which, int64_t round, int64_t n_train) {
     const uint32_t a = (uint32_t)which, b = (uint32_t)round;
     const uint64_t held_out = REIN_BROWSE_EVAL_END - REIN_BROWSE_TRAIN_SEEDS;
-    if (split == REIN_SPLIT_TRAIN) return (int64_t)rein_random_below((uint64_t)n_train, seed, REIN_STREAM_TASK, a, b, 0, 0);
+    if (split == REIN_SPLIT_TRAIN)
+        return (int64_t)rein_random_below((uint64_t)n_train, seed, REIN_STREAM_TASK, a, b, 0, 0);
     if (split == REIN_SPLIT_FIXED) return REIN_BROWSE_EVAL_END + round;
     return REIN_BROWSE_TRAIN_SEEDS + (int64_t)rein_random_below(held_out, seed, REIN_STREAM_EVAL, a, b, 0, 0);
 }

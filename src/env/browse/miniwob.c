@@ -98,7 +98,8 @@ static rein_status unknown(const rein_miniwob *m, const char *name) {
 static rein_status add_task(rein_miniwob *m, const char **list, int64_t *n, const char *name) {
     char *path;
     for (int64_t i = 0; i < *n; i++)
-        if (strcmp(list[i], name) == 0) return rein_fail(REIN_ERR_USAGE, "environment miniwob: task '%s' is named twice", name);
+        if (strcmp(list[i], name) == 0)
+            return rein_fail(REIN_ERR_USAGE, "environment miniwob: task '%s' is named twice", name);
     REIN_TRY(rein_path_format(&m->arena, &path, "%s/miniwob/%s.html", m->html, name));
     if (!rein_path_exists(path)) return unknown(m, name);
     list[(*n)++] = name;
@@ -127,8 +128,10 @@ static rein_status read_tasks(rein_miniwob *m, rein_split split, const char *tex
         char *word;
         bool group;
         if (!is_name(at, len))
-            return rein_fail(REIN_ERR_USAGE, "environment miniwob: tasks '%s': names with commas between, as in (click-test,"
-                                             "level2)", text);
+            return rein_fail(REIN_ERR_USAGE,
+                             "environment miniwob: tasks '%s': names with commas between, as in (click-test,"
+                             "level2)",
+                             text);
         REIN_TRY(rein_arena_strdup(&m->arena, &word, at, len));
         REIN_TRY(add_word(m, list, &m->n_task[split], word, &group));
         if (!group) REIN_TRY(add_task(m, list, &m->n_task[split], word));
@@ -149,9 +152,11 @@ static rein_status collect(rein_miniwob *m) {
     for (int split = 0; split < 2; split++)
         for (int64_t i = 0; i < m->n_task[split]; i++) {
             const char *name = m->task[split][i];
-            if (index_of(m->all, m->n_all, name) < 0) m->all[m->n_all++] = name;
+            if (index_of(m->all, m->n_all, name) < 0)
+                m->all[m->n_all++] = name;
             else if (split == 1)
-                return rein_fail(REIN_ERR_USAGE, "environment miniwob: task '%s' is both trained on and held out", name);
+                return rein_fail(REIN_ERR_USAGE, "environment miniwob: task '%s' is both trained on and held out",
+                                 name);
         }
     if (m->n_task[REIN_SPLIT_EVAL] > 0) return REIN_OK;
     m->task[REIN_SPLIT_EVAL] = m->task[REIN_SPLIT_TRAIN];
@@ -162,10 +167,14 @@ static rein_status collect(rein_miniwob *m) {
 /* ---- pages from memory ---- */
 
 static const char *type_of(const char *path) {
-    static const char *const types[][2] = {{".html", "text/html; charset=utf-8"}, {".css", "text/css"},
-                                           {".js", "text/javascript"},            {".png", "image/png"},
-                                           {".gif", "image/gif"},                 {".jpg", "image/jpeg"},
-                                           {".svg", "image/svg+xml"},             {".json", "application/json"}};
+    static const char *const types[][2] = {{".html", "text/html; charset=utf-8"},
+                                           {".css", "text/css"},
+                                           {".js", "text/javascript"},
+                                           {".png", "image/png"},
+                                           {".gif", "image/gif"},
+                                           {".jpg", "image/jpeg"},
+                                           {".svg", "image/svg+xml"},
+                                           {".json", "application/json"}};
     const char *dot = strrchr(path, '.');
     for (size_t i = 0; dot && i < REIN_COUNT(types); i++)
         if (strcmp(dot, types[i][0]) == 0) return types[i][1];
@@ -200,12 +209,15 @@ static void miniwob_destroy(rein_env *env) {
 static rein_status find_pages(rein_miniwob *m) {
     char real[PATH_MAX], *copy, *core;
     if (!realpath(m->config.html, real))
-        return rein_fail(REIN_ERR_USAGE, "environment miniwob: no folder '%s': tools/fetch-miniwob makes it, or name one with "
-                                         "html=DIR", m->config.html);
+        return rein_fail(REIN_ERR_USAGE,
+                         "environment miniwob: no folder '%s': tools/fetch-miniwob makes it, or name one with "
+                         "html=DIR",
+                         m->config.html);
     REIN_TRY(rein_arena_strdup(&m->arena, &copy, real, strlen(real)));
     REIN_TRY(rein_path_format(&m->arena, &core, "%s/core/core.js", copy));
     if (!rein_path_exists(core) || strlen(copy) > 400)
-        return rein_fail(REIN_ERR_USAGE, "environment miniwob: '%s' holds no core/core.js: it is not the benchmark's html",
+        return rein_fail(REIN_ERR_USAGE,
+                         "environment miniwob: '%s' holds no core/core.js: it is not the benchmark's html",
                          m->config.html);
     m->html = copy;
     return REIN_OK;
@@ -250,14 +262,18 @@ static rein_status miniwob_create(rein_env **out, const void *config) {
                                    .invalid_penalty = c->invalid_penalty,
                                    .place = miniwob_place};
     rein_status status = miniwob_open(m);
-    if (status != REIN_OK) miniwob_destroy(&m->world.env);
-    else *out = &m->world.env;
+    if (status != REIN_OK)
+        miniwob_destroy(&m->world.env);
+    else
+        *out = &m->world.env;
     return status;
 }
 
 /* ---- tasks ---- */
 
-static int64_t miniwob_fixed_count(const rein_env *env) { return self(env)->n_task[REIN_SPLIT_EVAL] * REIN_BROWSE_FIXED_EACH; }
+static int64_t miniwob_fixed_count(const rein_env *env) {
+    return self(env)->n_task[REIN_SPLIT_EVAL] * REIN_BROWSE_FIXED_EACH;
+}
 
 /* Tasks take turns, so that any stretch of n_task indices has each of them once. */
 static rein_status miniwob_task(const rein_env *env, uint64_t seed, rein_split split, int64_t index, rein_task *out) {
@@ -270,8 +286,8 @@ static rein_status miniwob_task(const rein_env *env, uint64_t seed, rein_split s
     const char *name = m->task[part][index % n];
     const int64_t which = index_of(m->all, m->n_all, name);
     const int64_t problem = rein_browse_problem(seed, split, which, round, m->config.train_seeds);
-    *out = (rein_task){.key = (uint64_t)which << 32 | (uint64_t)problem, .index = index,
-                       .number = {(double)which, (double)problem}};
+    *out = (rein_task){
+        .key = (uint64_t)which << 32 | (uint64_t)problem, .index = index, .number = {(double)which, (double)problem}};
     return REIN_OK;
 }
 
@@ -292,10 +308,10 @@ static const rein_option options[] = {
      "folder of the benchmark, from tools/fetch-miniwob", "DIR"},
     {"browser", REIN_OPT_STRING, offsetof(rein_miniwob_config, browser), NULL, 0, 0, NULL,
      "chromium-headless-shell or chromium (default: where distributions put it)", "FILE"},
-    {"train_seeds", REIN_OPT_INT, offsetof(rein_miniwob_config, train_seeds), "900000", 1, REIN_BROWSE_TRAIN_SEEDS, NULL,
-     "different problems of a page to train on", NULL},
-    {"max_steps", REIN_OPT_INT, offsetof(rein_miniwob_config, max_steps), "15", 1, 1000, NULL,
-     "actions of an episode", NULL},
+    {"train_seeds", REIN_OPT_INT, offsetof(rein_miniwob_config, train_seeds), "900000", 1, REIN_BROWSE_TRAIN_SEEDS,
+     NULL, "different problems of a page to train on", NULL},
+    {"max_steps", REIN_OPT_INT, offsetof(rein_miniwob_config, max_steps), "15", 1, 1000, NULL, "actions of an episode",
+     NULL},
     {"max_chars", REIN_OPT_INT, offsetof(rein_miniwob_config, max_chars), "2000", 100, 100000, NULL,
      "characters of a page that are shown", NULL},
     {"invalid_penalty", REIN_OPT_FLOAT, offsetof(rein_miniwob_config, invalid_penalty), "0.05", 0, 10, NULL,

@@ -1,8 +1,8 @@
 /*
  * The environment "miniwob": small web pages with a task each (MiniWoB++), in a real browser.
  *
- * A task is a page of the benchmark and a seed; the page's own reward is taken as it is, without its clock. The pages are not a
- * part of rein: tools/fetch-miniwob unpacks them from the Python package miniwob (MIT).
+ * A task is a page of the benchmark and a seed; the page's own reward is taken as it is, without its clock. The pages
+ * are not a part of rein: tools/fetch-miniwob unpacks them from the Python package miniwob (MIT).
  *
  * Liu et al. 2018, "Reinforcement Learning on Web Interfaces using Workflow-Guided Exploration", arXiv:1802.08802.
  */

@@ -33,11 +33,13 @@ static rein_status add_kind(site *s, const char *name, size_t len) {
     for (int k = 0; k < KINDS; k++) {
         if (strlen(kinds[k]) != len || memcmp(kinds[k], name, len) != 0) continue;
         for (int i = 0; i < s->n_kind; i++)
-            if (s->kind[i] == k) return rein_fail(REIN_ERR_USAGE, "environment site: kind '%s' is named twice", kinds[k]);
+            if (s->kind[i] == k)
+                return rein_fail(REIN_ERR_USAGE, "environment site: kind '%s' is named twice", kinds[k]);
         s->kind[s->n_kind++] = k;
         return REIN_OK;
     }
-    return rein_fail(REIN_ERR_USAGE, "environment site: no kind '%.*s'; there are order, cheapest, settings, lookup, register",
+    return rein_fail(REIN_ERR_USAGE,
+                     "environment site: no kind '%.*s'; there are order, cheapest, settings, lookup, register",
                      len > 40 ? 40 : (int)len, name);
 }
 
@@ -87,8 +89,10 @@ static rein_status site_create(rein_env **out, const void *config) {
                                    .invalid_penalty = c->invalid_penalty,
                                    .place = site_place};
     rein_status status = site_open(s);
-    if (status != REIN_OK) site_destroy(&s->world.env);
-    else *out = &s->world.env;
+    if (status != REIN_OK)
+        site_destroy(&s->world.env);
+    else
+        *out = &s->world.env;
     return status;
 }
 
@@ -124,7 +128,8 @@ static const rein_option options[] = {
      "chromium-headless-shell or chromium (default: where distributions put it)", "FILE"},
     {"train_seeds", REIN_OPT_INT, offsetof(rein_site_config, train_seeds), "900000", 1, REIN_BROWSE_TRAIN_SEEDS, NULL,
      "different problems of a kind to train on", NULL},
-    {"max_steps", REIN_OPT_INT, offsetof(rein_site_config, max_steps), "15", 1, 1000, NULL, "actions of an episode", NULL},
+    {"max_steps", REIN_OPT_INT, offsetof(rein_site_config, max_steps), "15", 1, 1000, NULL, "actions of an episode",
+     NULL},
     {"max_chars", REIN_OPT_INT, offsetof(rein_site_config, max_chars), "2000", 100, 100000, NULL,
      "characters of a page that are shown", NULL},
     {"invalid_penalty", REIN_OPT_FLOAT, offsetof(rein_site_config, invalid_penalty), "0.05", 0, 10, NULL,

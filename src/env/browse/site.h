@@ -1,7 +1,7 @@
 /*
- * The environment "site": a small web site with a task, drawn from a seed, in a real browser: a shop to order from, documentation
- * to look something up in, settings to change, an account to make. Unlimited training data without anybody's pages; judged by what
- * the visitor did, not by what he said.
+ * The environment "site": a small web site with a task, drawn from a seed, in a real browser: a shop to order from,
+ * documentation to look something up in, settings to change, an account to make. Unlimited training data without
+ * anybody's pages; judged by what the visitor did, not by what he said.
  */
 #ifndef REIN_ENV_BROWSE_SITE_H
 #define REIN_ENV_BROWSE_SITE_H

@@ -23,13 +23,19 @@ static void add_text(rein_page *p, rein_page_verb verb, const rein_str *text) {
 void rein_action_steps(rein_page *p, const rein_action *a) {
     if (a->error[0]) return;
     switch (a->verb) {
-    case REIN_ACTION_CLICK: rein_page_add_f(p, REIN_PAGE_CLICK, "rein.point(%lld)", (long long)a->ref); break;
-    case REIN_ACTION_HOVER: rein_page_add_f(p, REIN_PAGE_HOVER, "rein.point(%lld)", (long long)a->ref); break;
+    case REIN_ACTION_CLICK:
+        rein_page_add_f(p, REIN_PAGE_CLICK, "rein.point(%lld)", (long long)a->ref);
+        break;
+    case REIN_ACTION_HOVER:
+        rein_page_add_f(p, REIN_PAGE_HOVER, "rein.point(%lld)", (long long)a->ref);
+        break;
     case REIN_ACTION_FILL:
         eval_with_texts(p, "rein.fill", a, false);
         add_text(p, REIN_PAGE_INSERT, &a->texts[0]);
         break;
-    case REIN_ACTION_SELECT: eval_with_texts(p, "rein.select", a, true); break;
+    case REIN_ACTION_SELECT:
+        eval_with_texts(p, "rein.select", a, true);
+        break;
     case REIN_ACTION_PRESS:
         rein_page_add_f(p, REIN_PAGE_EVAL, "rein.focus(%lld)", (long long)a->ref);
         add_text(p, REIN_PAGE_KEY, &a->texts[0]);
@@ -37,10 +43,15 @@ void rein_action_steps(rein_page *p, const rein_action *a) {
     case REIN_ACTION_SCROLL:
         rein_page_add_f(p, REIN_PAGE_EVAL, "rein.scroll(%lld, %lld)", (long long)a->by[0], (long long)a->by[1]);
         break;
-    case REIN_ACTION_GOTO: add_text(p, REIN_PAGE_GOTO, &a->texts[0]); break;
-    case REIN_ACTION_BACK: rein_page_add(p, REIN_PAGE_BACK, "", 0); break;
+    case REIN_ACTION_GOTO:
+        add_text(p, REIN_PAGE_GOTO, &a->texts[0]);
+        break;
+    case REIN_ACTION_BACK:
+        rein_page_add(p, REIN_PAGE_BACK, "", 0);
+        break;
     case REIN_ACTION_NOOP:
-    case REIN_ACTION_SEND: break;
+    case REIN_ACTION_SEND:
+        break;
     }
     rein_page_add_advance(p, REIN_ACTION_MS);
 }

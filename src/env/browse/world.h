@@ -1,10 +1,10 @@
 /*
- * What the worlds in a browser share: episodes of actions on pages. A world says where a task begins; its pages (or a script put
- * into them) say how it stands, through window.world:
+ * What the worlds in a browser share: episodes of actions on pages. A world says where a task begins; its pages (or a
+ * script put into them) say how it stands, through window.world:
  *
  *   world.start(argument)   begins the episode
- *   world.state(options)    {done, raw, goal, page}: raw is the reward of a task that is done, from -1 to 1; page from page.js
- *   world.oracle()          the action that an expert takes now, or null
+ *   world.state(options)    {done, raw, goal, page}: raw is the reward of a task that is done, from -1 to 1; page from
+ * page.js world.oracle()          the action that an expert takes now, or null
  */
 #ifndef REIN_ENV_BROWSE_WORLD_H
 #define REIN_ENV_BROWSE_WORLD_H
@@ -42,7 +42,8 @@ extern const rein_turns rein_browse_turns;
 
 /** The prompt of all worlds: how to act. */
 rein_status rein_browse_prompt(const rein_env *env, const rein_task *task, struct rein_str *out);
-rein_status rein_browse_messages(const rein_env *env, const rein_task *task, struct rein_str *out, struct rein_str *tools);
+rein_status rein_browse_messages(const rein_env *env, const rein_task *task, struct rein_str *out,
+                                 struct rein_str *tools);
 
 /** Seeds of problems by split: evaluation never meets training's, and the published list neither's. */
 enum { REIN_BROWSE_TRAIN_SEEDS = 900000, REIN_BROWSE_EVAL_END = 1000000, REIN_BROWSE_FIXED_EACH = 20 };
