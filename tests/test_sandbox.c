@@ -45,8 +45,8 @@ static void test_works(void **state) {
     (void)state;
     int status = run(out, "echo hello > note && cat note && pwd && id -u && env", shell);
     if (status) fail_msg("%s", out);
-    assert_true(strstr(out, "hello\n/work\n65534\n") == out);
-    assert_true(strstr(out, "PATH=/usr/bin:/bin") && strstr(out, "HOME=/work"));
+    assert_true(strstr(out, "hello\n/slot\n65534\n") == out);
+    assert_true(strstr(out, "PATH=/usr/bin:/bin") && strstr(out, "HOME=/slot"));
     assert_true(rein_path_exists(in_folder("work/note")));
     assert_null(strstr(out, "USER"));
 }

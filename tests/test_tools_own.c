@@ -97,7 +97,7 @@ static void test_bad_servers(void **state) {
         {"a: {command: x, processes: maybe}\n", "true or false"},
         {"a: {command: x, args: y}\n", "expected a list"},
         {"a: {command: x, env: [y]}\n", "expected a mapping"},
-        {"a: {command: x, show: [/work/b]}\n", "none of them below /work"},
+        {"a: {command: x, show: [/slot/b]}\n", "none of them below /slot"},
         {"a: {url: x, args: [b]}\n", "no other keys"},
     };
     rein_env *env;

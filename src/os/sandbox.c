@@ -185,10 +185,10 @@ static void put_line(line *l, const rein_sandbox_options *o) {
                                    NULL});
     for (int i = 0; i < o->n_show; i++)
         words(l, (const char *const[]){"--ro-bind", o->show[i][0], o->show[i][1], NULL});
-    if (o->folder) words(l, (const char *const[]){"--bind", o->folder, "/work", "--chdir", "/work", NULL});
+    if (o->folder) words(l, (const char *const[]){"--bind", o->folder, "/slot", "--chdir", "/slot", NULL});
     words(l, (const char *const[]){"--remount-ro", "/dev", "--remount-ro", "/", NULL});
     words(l, (const char *const[]){"--unshare-all", "--die-with-parent", "--new-session", "--clearenv", "--setenv",
-                                   "PATH", "/usr/bin:/bin", "--setenv", "HOME", o->folder ? "/work" : "/tmp", NULL});
+                                   "PATH", "/usr/bin:/bin", "--setenv", "HOME", o->folder ? "/slot" : "/tmp", NULL});
     put_environment(l, o->env);
     words(l,
           (const char *const[]){"--cap-drop", "ALL", "--uid", "65534", "--gid", "65534", "--seccomp", "9", "--", NULL});

@@ -1,7 +1,7 @@
 /*
  * A sandbox around a program: bubblewrap (namespaces), resource limits, and a system-call filter.
  *
- * Inside there is no network, no file but /usr (read only), the paths that are named, one folder at /work that it may
+ * Inside there is no network, no file but /usr (read only), the paths that are named, one folder at /slot that it may
  * write to, and a private /tmp; it sees no other process, has no capabilities and no environment variable but those
  * that are given. The filter refuses new processes (unless asked for), sockets but local ones, and the calls that
  * programs need to leave a sandbox, not to do their work: ptrace, mounts, namespaces, kernel modules, bpf, keys,
@@ -19,7 +19,7 @@
 typedef struct rein_sandbox_options {
     const char *const *argv;      /* the program, as inside; NULL-ended */
     const char *filter;           /* where to write the system-call filter: a file of ours, outside of `folder` */
-    const char *folder;           /* at /work, writable; NULL: /work is not there */
+    const char *folder;           /* at /slot, writable; NULL: /slot is not there */
     const char *const (*show)[2]; /* (n_show) paths outside and inside, read only */
     int n_show;
     const char *const *env; /* "NAME=value", NULL-ended, beside PATH and HOME; or NULL */

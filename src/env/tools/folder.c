@@ -66,7 +66,7 @@ static bool next_name(char name[REIN_FOLDER_PATH], const char **path) {
 }
 
 static const char *relative(const char *path) {
-    return strncmp(path, "/work", 5) == 0 && (path[5] == '/' || path[5] == '\0') ? path + 5 : path;
+    return strncmp(path, "/slot", 5) == 0 && (path[5] == '/' || path[5] == '\0') ? path + 5 : path;
 }
 
 static const char *check_path(const char *path) {

@@ -1,7 +1,7 @@
 /*
  * Files below a folder that a model may name: no path leaves it, whatever it holds.
  *
- * A path is relative, or absolute with /work as the folder (where the sandbox shows it). Components are opened one by
+ * A path is relative, or absolute with /slot as the folder (where the sandbox shows it). Components are opened one by
  * one and no symbolic link is followed, so neither "..", nor a link, nor a rename in between leads out. Only regular
  * files are read or written.
  *

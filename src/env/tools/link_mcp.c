@@ -60,7 +60,7 @@ static rein_status program_path(char **out, rein_arena *arena, const char *given
 
 static rein_status start_sandboxed(server *s, const rein_tool_mcp_options *o, const char *program, const char *folder,
                                    const char *filter) {
-    const char *const argv[] = {"/srv/rein", "mcp", "serve", s->name, "--folder", "/work", NULL};
+    const char *const argv[] = {"/srv/rein", "mcp", "serve", s->name, "--folder", "/slot", NULL};
     const char *const show[][2] = {{program, "/srv/rein"}};
     rein_sandbox box;
     REIN_TRY(rein_sandbox_wrap(
@@ -138,7 +138,7 @@ static rein_status start_program(server *s, const rein_tool_mcp_options *o) {
     rein_status status;
     REIN_TRY_OUT(status, rein_path_format(&arena, &folder, "%s/%s", o->folder, s->name), out);
     REIN_TRY_OUT(status, rein_path_format(&arena, &filter, "%s/filter-%s", o->folder, s->name), out);
-    const char *seen = o->sandboxed ? "/work" : folder;
+    const char *seen = o->sandboxed ? "/slot" : folder;
     REIN_TRY_OUT(status, fill_list(&argv, &arena, s->own->argv, seen), out);
     REIN_TRY_OUT(status, fill_list(&env, &arena, s->own->env, seen), out);
     if (o->sandboxed) REIN_TRY_OUT(status, wrap_own(&box, s->own, argv, env, folder, &arena, filter), out);

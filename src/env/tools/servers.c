@@ -91,8 +91,8 @@ static rein_status read_server(rein_tool_server *out, rein_arena *arena, const r
     REIN_TRY(read_list(&out->argv, &n, arena, command, rein_yaml_get(at, "args")));
     REIN_TRY(read_list(&out->show, &out->n_show, arena, NULL, rein_yaml_get(at, "show")));
     for (int64_t i = 0; i < out->n_show; i++)
-        if (out->show[i][0] != '/' || strncmp(out->show[i], "/work/", 6) == 0)
-            return fail_at(at, "show takes absolute paths, none of them below /work, where the slot's folder is");
+        if (out->show[i][0] != '/' || strncmp(out->show[i], "/slot/", 6) == 0)
+            return fail_at(at, "show takes absolute paths, none of them below /slot, where the slot's folder is");
     REIN_TRY(read_env(&out->env, arena, rein_yaml_get(at, "env")));
     if ((node = rein_yaml_get(at, "processes"))) REIN_TRY(read_flag(&out->processes, node));
     if ((node = rein_yaml_get(at, "respawn"))) REIN_TRY(read_flag(&out->respawn, node));

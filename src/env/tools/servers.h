@@ -3,7 +3,7 @@
  *
  *   files:                                   the name, and that of its folder in a slot
  *     command: node                          a program on stdio ...
- *     args: [/srv/server/index.js, "{folder}"]    {folder}: the slot's folder of this server (/work in the sandbox)
+ *     args: [/srv/server/index.js, "{folder}"]    {folder}: the slot's folder of this server (/slot in the sandbox)
  *     env: {LANG: C}
  *     show: [/srv/server]                    what it can read in the sandbox, besides /usr
  *     processes: true                        it may start programs
