@@ -233,7 +233,7 @@ static pid_t start_server(const char *kind, char url[64]) {
     assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &len), 0);
     snprintf(url, 64, "http://127.0.0.1:%d/mcp", ntohs(address.sin_port));
     pid_t pid = fork();
-    if (pid == 0) serve(kind, listener);
+    if (pid == 0) alarm(60), serve(kind, listener); /* a failed check does not stop it */
     close(listener);
     return pid;
 }
