@@ -138,6 +138,13 @@ static void reply_later(server *s, int fd, const query *q) {
     }
 }
 
+static void reply_endlessly(int fd) {
+    static char much[1 << 16];
+    memset(much, 'x', sizeof much);
+    put(fd, SSE "data: ");
+    while (send(fd, much, sizeof much, MSG_NOSIGNAL) > 0) continue;
+}
+
 static void legacy_call(server *s, int fd, const query *q) {
     s->calls++;
     if (strcmp(s->kind, "stream") == 0)
@@ -155,7 +162,7 @@ static void legacy_call(server *s, int fd, const query *q) {
     else if (strcmp(s->kind, "forgetful") == 0 && s->sessions == 1)
         reply(fd, "404 Not Found", "", "");
     else if (strcmp(s->kind, "endless") == 0)
-        for (put(fd, SSE "data: "); send(fd, s->kind, 7, MSG_NOSIGNAL) > 0;) continue;
+        reply_endlessly(fd);
     else
         reply_result(fd, q, JSON, TEXT("done"));
 }
