@@ -211,6 +211,20 @@ static void test_descriptors(void **state) {
     rein_mcp_close(c[1]);
 }
 
+/* A request is on its way as soon as it is made: whoever then waits for descriptors is woken by its answer. */
+static void test_sent_at_once(void **state) {
+    rein_mcp_result r;
+    struct pollfd fd[4];
+    (void)state;
+    rein_mcp_client *c = open_stub("legacy", (rein_mcp_options){0});
+    answers(c, "echo", "{}", false);
+    int64_t id = start_call(c, "echo");
+    assert_true(poll(fd, (nfds_t)rein_mcp_descriptors(c, fd, 4), 5000) > 0);
+    OK(rein_mcp_wait(c, id, &r));
+    rein_mcp_result_deinit(&r);
+    rein_mcp_close(c);
+}
+
 /* ---- while a request is under way ---- */
 
 static void test_progress(void **state) {
@@ -234,10 +248,9 @@ static void test_cancel(void **state) {
     rein_mcp_result r;
     (void)state;
     rein_mcp_client *c = open_stub("legacy", (rein_mcp_options){0});
-    answers(c, "echo", "{}", false);
-    int64_t id = start_call(c, "hang"), never_sent = start_call(c, "hang");
-    rein_mcp_cancel(c, never_sent);
-    OK(rein_mcp_poll(c, 0));
+    rein_mcp_cancel(c, start_call(c, "hang")); /* never sent: there is no session yet */
+    answers(c, "cancelled", "0", false);
+    int64_t id = start_call(c, "hang");
     rein_mcp_cancel(c, id);
     rein_mcp_cancel(c, id);
     assert_false(rein_mcp_take(c, id, &r));
@@ -553,15 +566,32 @@ static void test_own_server(void **state) {
 int main(int argc, char **argv) {
     if (argc == 3 && strcmp(argv[1], "--stub") == 0) return stub_main(argv[2]);
     if (argc == 2 && strcmp(argv[1], "--serve") == 0) return rein_mcp_serve(&service, 0, 1) != REIN_OK;
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_eras),    cmocka_unit_test(test_no_era),       cmocka_unit_test(test_server_name),
-        cmocka_unit_test(test_pages),   cmocka_unit_test(test_arguments),    cmocka_unit_test(test_tool_errors),
-        cmocka_unit_test(test_many),    cmocka_unit_test(test_descriptors),  cmocka_unit_test(test_progress),
-        cmocka_unit_test(test_cancel),  cmocka_unit_test(test_list_changed), cmocka_unit_test(test_server_requests),
-        cmocka_unit_test(test_forms),   cmocka_unit_test(test_banner),       cmocka_unit_test(test_big),
-        cmocka_unit_test(test_bytes),   cmocka_unit_test(test_deep),         cmocka_unit_test(test_lies),
-        cmocka_unit_test(test_hang),    cmocka_unit_test(test_death),        cmocka_unit_test(test_retry),
-        cmocka_unit_test(test_circuit), cmocka_unit_test(test_not_found),    cmocka_unit_test(test_health),
-        cmocka_unit_test(test_memory),  cmocka_unit_test(test_own_server)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_eras),
+                                       cmocka_unit_test(test_no_era),
+                                       cmocka_unit_test(test_server_name),
+                                       cmocka_unit_test(test_pages),
+                                       cmocka_unit_test(test_arguments),
+                                       cmocka_unit_test(test_tool_errors),
+                                       cmocka_unit_test(test_many),
+                                       cmocka_unit_test(test_descriptors),
+                                       cmocka_unit_test(test_sent_at_once),
+                                       cmocka_unit_test(test_progress),
+                                       cmocka_unit_test(test_cancel),
+                                       cmocka_unit_test(test_list_changed),
+                                       cmocka_unit_test(test_server_requests),
+                                       cmocka_unit_test(test_forms),
+                                       cmocka_unit_test(test_banner),
+                                       cmocka_unit_test(test_big),
+                                       cmocka_unit_test(test_bytes),
+                                       cmocka_unit_test(test_deep),
+                                       cmocka_unit_test(test_lies),
+                                       cmocka_unit_test(test_hang),
+                                       cmocka_unit_test(test_death),
+                                       cmocka_unit_test(test_retry),
+                                       cmocka_unit_test(test_circuit),
+                                       cmocka_unit_test(test_not_found),
+                                       cmocka_unit_test(test_health),
+                                       cmocka_unit_test(test_memory),
+                                       cmocka_unit_test(test_own_server)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -96,11 +96,15 @@ static rein_status begin(rein_mcp_client *c, request **out, request_kind kind) {
     return REIN_OK;
 }
 
+/* A request is sent at once where the session stands, so that whoever waits for descriptors next waits for its answer.
+ */
+static rein_status dispatch(rein_mcp_client *c, double now);
+
 rein_status rein_mcp_list(rein_mcp_client *c, int64_t *id) {
     request *r;
     REIN_TRY(begin(c, &r, REQUEST_LIST));
     *id = r->id;
-    return REIN_OK;
+    return dispatch(c, rein_clock());
 }
 
 rein_status rein_mcp_call(rein_mcp_client *c, const char *name, struct json_object *args, int64_t *id) {
@@ -115,7 +119,7 @@ rein_status rein_mcp_call(rein_mcp_client *c, const char *name, struct json_obje
     memcpy(r->name, name, strlen(name));
     r->args = json_object_get(args);
     *id = r->id;
-    return REIN_OK;
+    return dispatch(c, rein_clock());
 }
 
 /* The server need not go on with a request. */
