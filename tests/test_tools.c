@@ -348,7 +348,7 @@ static void test_idle_turns(void **state) {
     static const char think[] =
         "<think>\nThe task requires a tool, because the user wants it.\nFirst this, then that.\n"
         "If it fails, retry or take an alternative.\n</think>\n";
-    char thoughtful[1024];
+    char thoughtful[1024], broken[1024];
     (void)state;
     for (int version = 0; version < 2; version++) {
         rein_env *env = world(version ? v1 : v2);
@@ -364,11 +364,13 @@ static void test_idle_turns(void **state) {
                 begin(ep, &p, &task, 1);
                 OK(cls->turns->oracle(ep, &repeated)); /* the first call, made again later */
                 snprintf(thoughtful, sizeof thoughtful, "%s%s", think, repeated.data);
-                const char *const idle[] = {call("nothing", "{}"), "<tool_call>\nx\n</tool_call>", repeated.data,
-                                            thoughtful};
+                snprintf(broken, sizeof broken, "%s<tool_call>\nx\n</tool_call>", think);
+                const char *const idle[] = {call("nothing", "{}"), "<tool_call>\nx\n</tool_call>", broken,
+                                            repeated.data, thoughtful};
                 for (size_t k = 0; k < REIN_COUNT(idle); k++) {
-                    if (k >= 2 && when == 0) continue; /* then it is no repetition */
+                    if (k >= 3 && when == 0) continue; /* then it is no repetition */
                     double with = with_idle(env, ep, &task, when, idle[k]);
+                    if (k == 3 && when == 1 && version == 0) assert_true(with < plain); /* a needless call costs */
                     if (with > plain + 1e-12)
                         fail_msg("version %d task %d: an idle turn at %d raises %.17g to %.17g: %s", version, i, when,
                                  plain, with, idle[k]);
@@ -502,9 +504,10 @@ static void test_domains(void **state) {
                         "wrote 5 bytes to a/b.txt");
     assert_string_equal(ask(&at, "read_text_file", "{\"path\":\"/slot/a/./b.txt\"}", &bad), "hello");
     assert_string_equal(ask(&at, "list_directory", "{\"path\":\".\"}", &bad), "[DIR] a");
-    static const char *const outside[] = {"../x",        "a/../../x", "/etc/passwd", "link",
-                                          "link/passwd", "a/b.txt/c", "fifo",        "a"};
+    static const char *const outside[] = {"../x",          "a/../../x", "/etc/passwd", "link",
+                                          "folder/passwd", "a/b.txt/c", "fifo",        "a"};
     assert_int_equal(symlink("/etc/passwd", in_folder("link")), 0);
+    assert_int_equal(symlink("/etc", in_folder("folder")), 0);
     assert_int_equal(mkfifo(in_folder("fifo"), 0600), 0);
     for (size_t i = 0; i < REIN_COUNT(outside); i++) {
         char args[128];
