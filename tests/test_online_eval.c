@@ -132,8 +132,8 @@ static void rows_are_held_out(void **state) {
         char other[JOB_PATH];
         snprintf(other, sizeof other, "%s/%s_more", shop.dir, name[i]);
         args.output_dir = other;
-        FAILS_WITH(REIN_ERR_ARG, rein_grpo_run(&args, "", dev, &(rein_train_watch){.step = NULL}));
-        assert_non_null(strstr(rein_error_message(), "ask for fewer"));
+        FAILS_WITH(REIN_ERR_USAGE, rein_grpo_run(&args, "", dev, &(rein_train_watch){.step = NULL}));
+        assert_non_null(strstr(rein_error_message(), "eval_tasks 100: held-out row"));
         rein_device_close(dev);
         rein_options_deinit(&opts);
         assert_false(is_logged(&j, "eval_reward", 1));

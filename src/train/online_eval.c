@@ -8,13 +8,20 @@
 
 static bool wanted(const rein_online *o) { return o->t.args->eval_strategy == REIN_EVAL_STEPS; }
 
+static rein_status fail_tasks(int64_t n) {
+    char why[256];
+    snprintf(why, sizeof why, "%s", rein_error_message());
+    return rein_fail(REIN_ERR_USAGE, "eval_tasks %lld: %s", (long long)n, why);
+}
+
 rein_status rein_online_eval_init(rein_online *o) {
     const rein_train_args *a = o->t.args;
+    rein_status status = REIN_OK;
     if (!wanted(o)) return REIN_OK;
     REIN_TRY(rein_alloc(&o->eval_task, a->eval_tasks, sizeof *o->eval_task));
-    for (int64_t i = 0; i < a->eval_tasks; i++)
-        REIN_TRY(o->env->cls->task(o->env, (uint64_t)a->seed, REIN_SPLIT_EVAL, i, &o->eval_task[i]));
-    return REIN_OK;
+    for (int64_t i = 0; i < a->eval_tasks && status == REIN_OK; i++)
+        status = o->env->cls->task(o->env, (uint64_t)a->seed, REIN_SPLIT_EVAL, i, &o->eval_task[i]);
+    return status == REIN_ERR_ARG ? fail_tasks(a->eval_tasks) : status;
 }
 
 static void show(void *user, int64_t done, int64_t all, int64_t tokens) {
