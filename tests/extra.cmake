@@ -44,7 +44,7 @@ if(REIN_SANITIZE MATCHES "fuzzer")
 endif()
 
 # Where there is no browser, or no pages to browse, these say so, and are counted as skipped.
-foreach(name test_browser test_browse_miniwob)
+foreach(name test_browser test_browse_miniwob test_browse_site)
   if(TARGET ${name})
     set_tests_properties(${name} PROPERTIES SKIP_REGULAR_EXPRESSION "SKIPPED: ")
   endif()

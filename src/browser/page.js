@@ -299,7 +299,8 @@ const find = (ref) => {
   return e;
 };
 
-// Nine points of each box; the first one at which the mouse would meet the element, or what it labels or holds.
+// Points of each box, the middle first; the first one at which the mouse would meet the element, or what it labels or holds.
+const PLACES = [0.5, 0.2, 0.8, 0.03, 0.97];
 const point = (ref) => {
   const e = find(ref);
   if (e.error) return e;
@@ -307,8 +308,8 @@ const point = (ref) => {
   e.scrollIntoView({ block: 'nearest', inline: 'nearest' });
   let second = null; // a point that another interactive element in it takes first
   for (const box of e.getClientRects())
-    for (const fy of [0.5, 0.2, 0.8])
-      for (const fx of [0.5, 0.2, 0.8]) {
+    for (const fy of PLACES)
+      for (const fx of PLACES) {
         const x = box.left + box.width * fx, y = box.top + box.height * fy;
         const hit = document.elementFromPoint(x, y);
         if (!hit || !(e.contains(hit) || (hit.localName === 'label' && hit.control === e))) continue;
