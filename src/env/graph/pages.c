@@ -32,7 +32,7 @@ static int by_page(const void *one, const void *two) {
 static int64_t menu_length(const rein_graph_node *node, int64_t top_k) { return node->n < top_k ? node->n : top_k; }
 
 rein_status rein_graph_finish(rein_graph *g, int64_t top_k) {
-    qsort(g->edge, (size_t)g->n_edge, sizeof *g->edge, by_page);
+    if (g->n_edge > 0) qsort(g->edge, (size_t)g->n_edge, sizeof *g->edge, by_page);
     for (int64_t i = 0; i < g->n_edge; i++) {
         rein_graph_node *node = &g->node[g->edge[i].from];
         if (node->n++ == 0) node->first = i;
