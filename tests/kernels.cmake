@@ -4,7 +4,7 @@ target_sources(test_ops_equal PRIVATE op_cases.c op_cases_weight.c op_cases_fore
 # The AVX-512 kernels on a machine without AVX-512: the same source over SIMDe's emulation, compared like all others. Fused
 # multiply-adds must be fused, so it needs AVX2 and FMA; skipped with a notice where they or SIMDe are missing.
 find_path(SIMDE_DIR simde/x86/avx512.h)
-if(SIMDE_DIR AND REIN_HAVE_X86 AND NOT REIN_SANITIZE) # under sanitizers it takes minutes to compile
+if(SIMDE_DIR AND TUNED AND REIN_HAVE_X86 AND NOT REIN_SANITIZE) # under sanitizers it takes minutes to compile
   add_library(tuned_simde OBJECT ${TUNED})
   target_include_directories(tuned_simde PRIVATE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src
                              ${CMAKE_CURRENT_SOURCE_DIR})
