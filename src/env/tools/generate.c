@@ -214,7 +214,7 @@ static void put_figure(rein_str *out, const rein_company *c, const char *what) {
     else if (strcmp(what, ".product") == 0)
         rein_str_puts(out, c->product);
     else
-        REIN_ASSERT(!"a place of the table has a figure that exists");
+        REIN_ASSERT(what == NULL && "a place of the table has a figure that exists");
 }
 
 static void put_place(rein_str *out, const places *p, const char *name) {
@@ -244,7 +244,7 @@ static void put_place(rein_str *out, const places *p, const char *name) {
     else if (strcmp(name, "total") == 0)
         put_figure_of(out, p->a.price + p->b.price);
     else
-        REIN_ASSERT(!"a place of the table has a name that exists");
+        REIN_ASSERT(name == NULL && "a place of the table has a name that exists");
 }
 
 /* A text of the table with its places filled in, in `arena`; NULL stays NULL. */
